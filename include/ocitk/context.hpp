@@ -1,0 +1,40 @@
+#ifndef OCITK_CONTEXT_HPP
+#define OCITK_CONTEXT_HPP
+
+#include <ocitk/fd.hpp>
+#include <ocitk/spec/config.hpp>
+
+#include <string>
+#include <vector>
+
+/// What a stage may touch, by the process it runs in. A stage of one process cannot be piped with
+/// a stage of another: the context is part of its type.
+namespace ocitk {
+
+/// The caller: keeps host privileges, makes cgroups, writes id maps, owns the state directory.
+struct parent_context {
+  const spec::config& spec;
+  std::string id{};      ///< container id; names the default cgroup
+  std::string bundle{};  ///< absolute path; relative paths of the spec start here
+  int pid = 0;           ///< the process that parent stages act on; 0: the calling one
+};
+
+/// Joins or makes what only a child of its own can be born into, forks init once, exits.
+struct bridge_context {
+  const spec::config& spec;
+};
+
+/// PID 1 of the container until it becomes the payload. Knows no path of the host's state.
+struct init_context {
+  const spec::config& spec;
+  std::string bundle{};                       ///< absolute path, valid until the pivot
+  unique_fd rootfs{};                         ///< the root's mount; empty until a stage or the parent opens it
+  std::vector<unique_fd> mount_sources{};     ///< one per /mounts entry; empty where init opens it itself
+  std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed
+  std::vector<unique_fd> cgroup_joins{};      ///< v1 `tasks` files, open for writing
+  std::vector<std::string> warnings{};        ///< what went on in spite of something, for the log
+};
+
+}  // namespace ocitk
+
+#endif
