@@ -1,0 +1,44 @@
+#ifndef OCITK_STAGES_PIVOT_HPP
+#define OCITK_STAGES_PIVOT_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/stage.hpp>
+#include <ocitk/sys/mount.hpp>
+
+#include <string_view>
+
+namespace ocitk::stages {
+
+/// Leaves the host's file system for good. The rootfs stage has put the new root on top of `/`; here it becomes
+/// the root and everything of the host goes. Without a mount namespace there is nothing to pivot: chroot(2).
+///
+/// Reads    /root/readonly, /linux/rootfsPropagation
+/// Process  init
+/// Calls    fchdir(2), pivot_root(2), umount2(2) MNT_DETACH, mount_setattr(2)
+/// Fails    EINVAL where `/` is the initial ramfs
+struct change_root : stage_in<init_context> {
+  static constexpr std::string_view name = "pivot";
+  static constexpr std::array<std::string_view, 1> after{"rootfs"};
+  auto operator()(init_context& ctx) const -> result<> {
+    OCITK_TRY(at("/root/path", checked(::fchdir(ctx.rootfs.get()), "fchdir")));
+    if (!ctx.spec.linux.has("mount")) {
+      OCITK_TRY(at("/root/path", checked(::chroot("."), "chroot")));
+      return at("/root/path", checked(::chdir("/"), "chdir"));
+    }
+    OCITK_TRY(at("/root/path", sys::pivot_here()));
+    return at("/linux/rootfsPropagation", propagate(ctx));
+  }
+
+ private:
+  static auto propagate(const init_context& ctx) -> result<> {
+    const std::string_view wanted = ctx.spec.linux.rootfs_propagation;
+    const bool recursive = wanted.starts_with('r');
+    if (wanted.ends_with("shared")) return sys::set_attributes(ctx.rootfs, {.propagation = MS_SHARED}, recursive);
+    if (wanted.ends_with("unbindable")) return sys::set_attributes(ctx.rootfs, {.propagation = MS_UNBINDABLE}, recursive);
+    return {};  // private is what the new root is made; nothing of the host is left to be a slave of
+  }
+};
+
+}  // namespace ocitk::stages
+
+#endif

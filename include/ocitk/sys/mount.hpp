@@ -1,0 +1,119 @@
+#ifndef OCITK_SYS_MOUNT_HPP
+#define OCITK_SYS_MOUNT_HPP
+
+#include <ocitk/error.hpp>
+#include <ocitk/fd.hpp>
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+
+/// Mounts as objects: made detached, changed by descriptor, moved onto a descriptor.
+namespace ocitk::sys {
+
+/// Clones the mount that `path` is on, rooted there; detached until move_onto().
+///
+/// Calls  open_tree(2) OPEN_TREE_CLONE, with AT_RECURSIVE for its submounts
+/// Fails  EPERM without CAP_SYS_ADMIN; EINVAL for a mount of another mount namespace
+inline auto clone_mount(fd_ref dir, const std::string& path, bool recursive) -> result<unique_fd> {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path.empty() ? unsigned{AT_EMPTY_PATH} : 0U) |
+                         (recursive ? unsigned{AT_RECURSIVE} : 0U);
+  const int fd = ::open_tree(dir.get(), path.c_str(), flags);
+  if (fd < 0) return failed("open_tree", path);
+  return unique_fd{fd};
+}
+
+inline auto clone_mount(fd_ref what, bool recursive) -> result<unique_fd> { return clone_mount(what, "", recursive); }
+
+/// Attaches a detached mount on top of what `target` refers to.
+///
+/// Calls  move_mount(2) by descriptors only
+inline auto move_onto(fd_ref mount, fd_ref target) -> result<> {
+  return checked(::move_mount(mount.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+                 "move_mount");
+}
+
+struct mount_attributes {
+  std::uint64_t set = 0, clear = 0;  ///< MOUNT_ATTR_*
+  std::uint64_t propagation = 0;     ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0
+  bool operator==(const mount_attributes&) const = default;
+};
+
+/// Changes the per-mount attributes or propagation of a mount, or of it and all below.
+///
+/// Calls  mount_setattr(2)
+/// Fails  EPERM where a user namespace locks an attribute that is to be cleared
+inline auto set_attributes(fd_ref mount, const mount_attributes& wanted, bool recursive) -> result<> {
+  struct mount_attr attr{};
+  attr.attr_set = wanted.set;
+  attr.attr_clr = wanted.clear;
+  attr.propagation = wanted.propagation;
+  const unsigned flags = unsigned{AT_EMPTY_PATH} | (recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return checked(::mount_setattr(mount.get(), "", flags, &attr, sizeof attr), "mount_setattr");
+}
+
+/// Sets the propagation of everything below `/` of this mount namespace.
+inline auto set_propagation_of_all(std::uint64_t propagation) -> result<> {
+  struct mount_attr attr{};
+  attr.propagation = propagation;
+  return checked(::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr), "mount_setattr");
+}
+
+/// A file system in the making: fsopen(2), fsconfig(2), fsmount(2).
+class new_filesystem {
+ public:
+  static auto open(const std::string& type) -> result<new_filesystem> {
+    const int fd = ::fsopen(type.c_str(), FSOPEN_CLOEXEC);
+    if (fd < 0) return failed("fsopen", type);
+    return new_filesystem{unique_fd{fd}};
+  }
+  /// `key=value`, or a bare `flag`.
+  auto option(const std::string& text) const -> result<> {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos) return judged(::fsconfig(fd_.get(), FSCONFIG_SET_FLAG, text.c_str(), nullptr, 0));
+    return value(text.substr(0, equals), text.substr(equals + 1));
+  }
+  auto value(const std::string& key, const std::string& text) const -> result<> {
+    return judged(::fsconfig(fd_.get(), FSCONFIG_SET_STRING, key.c_str(), text.c_str(), 0));
+  }
+  /// Makes the superblock and a detached mount of it.
+  auto mount(std::uint64_t attributes) const -> result<unique_fd> {
+    OCITK_TRY(judged(::fsconfig(fd_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0)));
+    const int fd = ::fsmount(fd_.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
+    if (fd < 0) return failed("fsmount");
+    return unique_fd{fd};
+  }
+
+ private:
+  explicit new_filesystem(unique_fd fd) : fd_{std::move(fd)} {}
+  /// The kernel tells why in words, read from the descriptor.
+  auto judged(int ret) const -> result<> {
+    if (ret == 0) return {};
+    auto why = failed("fsconfig");
+    std::string said(256, '\0');
+    if (const auto n = ::read(fd_.get(), said.data(), said.size()); n > 2) {
+      said.resize(static_cast<std::size_t>(n));
+      while (!said.empty() && said.back() == '\n') said.pop_back();
+      why.error().detail = said.substr(2);  // "e tmpfs: Unknown parameter 'x'"
+    }
+    return why;
+  }
+  unique_fd fd_;
+};
+
+/// Makes the current directory the root and its mount the old root's successor; the old one is gone after it.
+///
+/// Calls  pivot_root(2) with both arguments ".", umount2(2) MNT_DETACH, chdir(2)
+inline auto pivot_here() -> result<> {
+  OCITK_TRY(checked(::syscall(SYS_pivot_root, ".", "."), "pivot_root"));
+  OCITK_TRY(checked(::umount2(".", MNT_DETACH), "umount2"));
+  return checked(::chdir("/"), "chdir");
+}
+
+}  // namespace ocitk::sys
+
+#endif
