@@ -17,6 +17,7 @@ struct parent_context {
   std::string id{};      ///< container id; names the default cgroup
   std::string bundle{};  ///< absolute path; relative paths of the spec start here
   int pid = 0;           ///< the process that parent stages act on; 0: the calling one
+  std::vector<std::string> cgroup_paths{};  ///< absolute, in join order; for the state on disk
 };
 
 /// Joins or makes what only a child of its own can be born into, forks init once, exits.

@@ -1,0 +1,233 @@
+#ifndef OCITK_STAGES_EXEC_HPP
+#define OCITK_STAGES_EXEC_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/fd.hpp>
+#include <ocitk/spec/environment.hpp>
+#include <ocitk/stage.hpp>
+#include <ocitk/sys/passwd.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <linux/close_range.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ocitk::stages {
+
+namespace exec {
+
+namespace detail {
+
+/// Why a file cannot be executed by the calling process; 0 if it can.
+inline auto obstacle(const std::string& path) -> int {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return errno;
+  if (S_ISDIR(info.st_mode)) return EISDIR;
+  if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
+  // A seccomp profile older than faccessat2(2) says EPERM to it; the mode bits have to do then.
+  if (errno == EPERM || errno == ENOSYS) return (info.st_mode & 0111U) != 0 ? 0 : EACCES;
+  return errno;
+}
+
+inline auto beneath(std::string_view directory, std::string_view name) -> std::string {
+  std::string path{directory};
+  if (!path.ends_with('/')) path += '/';
+  return path.append(name);
+}
+
+/// A path as seen from `cwd`.
+inline auto from(std::string_view cwd, std::string_view path) -> std::string {
+  return path.starts_with('/') ? std::string{path} : beneath(cwd, path);
+}
+
+inline auto value_of(const spec::strings& env, std::string_view name) -> std::string_view {
+  for (std::string_view entry : env)
+    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) return entry.substr(name.size() + 1);
+  return {};
+}
+
+inline auto refused(std::string_view program, std::string_view why, int code) -> std::unexpected<error> {
+  return std::unexpected(error{.code = code,
+                               .detail = fmt::format("exec: \"{}\"{}{}", program, why.empty() ? "" : ": ", why),
+                               .pointer = "/process/args/0"});
+}
+
+}  // namespace detail
+
+/// The file that args[0] means: with a slash itself, seen from `cwd`; else the first executable in PATH of `env`.
+/// Words and order are Go's, which callers of runc match.
+///
+/// Fails    ENOENT, EISDIR, EACCES; by the rights of the calling process, so after `user`
+inline auto find_program(std::string_view program, const spec::strings& env, std::string_view cwd)
+    -> result<std::string> {
+  if (program.find('/') != std::string_view::npos) {
+    const int code = detail::obstacle(detail::from(cwd, program));
+    if (code == ENOENT) return detail::refused(program, fmt::format("stat {}", program), code);
+    if (code != 0) return detail::refused(program, {}, code);
+    return std::string{program};
+  }
+  std::string_view rest = detail::value_of(env, "PATH");
+  while (!program.empty() && !rest.empty()) {
+    const auto end = rest.find(':');
+    auto path = detail::beneath(detail::from(cwd, rest.substr(0, end)), program);
+    if (detail::obstacle(path) == 0) return path;
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  return detail::refused(program, "executable file not found in $PATH", ENOENT);
+}
+
+/// Where the process is, by the kernel. Not by getcwd(3): that hides the "(unreachable)" we are looking for.
+inline auto current_directory() -> result<std::string> {
+  std::string path(PATH_MAX, '\0');
+  const long length = ::syscall(SYS_getcwd, path.data(), path.size());
+  if (length < 0) return failed("getcwd");
+  path.resize(static_cast<std::size_t>(length) - 1);
+  return path;
+}
+
+/// Is the working directory inside the root? A leaked descriptor of the host would lead out (CVE-2024-21626).
+inline auto verify_directory() -> result<> {
+  constexpr std::string_view breakout =
+      "current working directory is outside of container mount namespace root -- possible container breakout detected";
+  const auto here = current_directory();
+  if (!here && here.error().code != ENOENT) return std::unexpected(here.error());
+  if (!here || !here->starts_with('/')) return failure(std::string{breakout});
+  return {};
+}
+
+/// Goes to the working directory of the payload. A user who may not enter it can stay if root went there before.
+///
+/// Reads    /process/cwd
+/// Calls    chdir(2), getcwd(2)
+inline auto change_directory(const std::string& cwd) -> result<> {
+  auto moved = trying(fmt::format("chdir to cwd (\"{}\") set in config.json failed", cwd),
+                      checked(::chdir(cwd.c_str()), "chdir"));
+  if (!moved && moved.error().code == EACCES)
+    if (const auto here = current_directory(); here && *here == cwd) moved = {};
+  OCITK_TRY(at("/process/cwd", moved));
+  return at("/process/cwd", verify_directory());
+}
+
+/// Sets every signal to its default action and blocks none: the payload starts like a login's first process.
+inline void reset_signals() {
+  // The kernel is asked directly, since glibc hides signals 32 and 33, which a caller may have ignored. All
+  // zero is the default action with no flags, whatever the order of members in the kernel's struct.
+  const std::array<unsigned long, 8> default_action{};
+  for (int number = 1; number < _NSIG; ++number)
+    (void)::syscall(SYS_rt_sigaction, number, default_action.data(), nullptr, _NSIG / 8);  // KILL and STOP refuse
+  sigset_t none;
+  ::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);  // fails only for a bad first argument
+}
+
+namespace detail {
+
+struct close_directory {
+  void operator()(DIR* listing) const { ::closedir(listing); }
+};
+
+/// For kernels before 5.11 and filters that forbid close_range(2).
+inline auto close_on_exec_by_listing(unsigned first) -> result<> {
+  const std::unique_ptr<DIR, close_directory> listing{::opendir("/proc/self/fd")};
+  if (!listing) return failed("opendir", "/proc/self/fd");
+  struct statfs info {};
+  OCITK_TRY(checked(::fstatfs(::dirfd(listing.get()), &info), "fstatfs"));
+  if (info.f_type != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd >= 0 && static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // "." gives 0
+  }
+  return {};
+}
+
+inline auto pointers(const spec::strings& texts) -> std::vector<char*> {
+  std::vector<char*> list;
+  for (const auto& text : texts) list.push_back(const_cast<char*>(text.c_str()));  // execve only reads
+  list.push_back(nullptr);
+  return list;
+}
+
+}  // namespace detail
+
+/// Marks every descriptor from `first` on close-on-exec, whoever opened it.
+inline auto close_on_exec(unsigned first) -> result<> {
+  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return {};
+  return detail::close_on_exec_by_listing(first);
+}
+
+/// Becomes the payload; returns only to tell why not.
+///
+/// Calls    close_range(2) from descriptor `first_closed` on, execve(2)
+inline auto become(const std::string& path, const spec::strings& args, const spec::strings& env,
+                   unsigned first_closed = 3) -> result<> {
+  const auto argv = detail::pointers(args);
+  const auto envp = detail::pointers(env);
+  OCITK_TRY(close_on_exec(first_closed));
+  ::execve(path.c_str(), argv.data(), envp.data());
+  return failed("execve", path);
+}
+
+/// The home directory of the payload's user by the passwd file of the root the process is in.
+inline auto home(uid_t uid) -> std::string {
+  const unique_fd root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  return sys::home_of(uid, root);
+}
+
+}  // namespace exec
+
+/// Goes to the working directory while still root: a payload may start where its user could not have gone.
+/// What root may not enter either is left to `exec`, for the user may (a home on NFS).
+///
+/// Reads    /process/cwd
+/// Process  init, after the pivot and before `user`
+/// Calls    chdir(2), getcwd(2)
+struct enter_directory : stage_in<init_context> {
+  static constexpr std::string_view name = "cwd";
+  static constexpr std::array<std::string_view, 1> after{"pivot"};
+  auto operator()(init_context& ctx) const -> result<> {
+    if (!ctx.spec.process) return {};
+    auto moved = exec::change_directory(ctx.spec.process->cwd);
+    if (!moved && moved.error().code == EACCES) return {};
+    return moved;
+  }
+};
+
+/// Becomes the payload. The last stage: on success it does not return.
+///
+/// Reads    /process/cwd, /process/args, /process/env, /process/user/uid (for HOME)
+/// Process  init
+/// Calls    chdir(2), getcwd(2), rt_sigaction(2), sigprocmask(2), close_range(2), execve(2)
+/// Fails    ENOENT, EACCES, EISDIR for the program; a working directory outside the root
+struct execute : stage_in<init_context> {
+  static constexpr std::string_view name = "exec";
+  static constexpr std::array<std::string_view, 7> after{"pivot", "hostname", "rlimits", "user",
+                                                         "caps",  "seccomp",  "cwd"};
+  auto operator()(init_context& ctx) const -> result<> {
+    if (!ctx.spec.process) return failure("process property must not be empty", "/process");
+    const auto& process = *ctx.spec.process;
+    if (process.args.empty()) return failure("args must not be empty", "/process/args");
+    OCITK_TRY(exec::change_directory(process.cwd));
+    const auto env = spec::environment(process, exec::home(process.user.uid));
+    const auto path = OCITK_TRY(exec::find_program(process.args[0], env, process.cwd));
+    exec::reset_signals();
+    return at("/process/args/0", exec::become(path, process.args, env));
+  }
+};
+
+}  // namespace ocitk::stages
+
+#endif
