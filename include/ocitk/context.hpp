@@ -3,7 +3,9 @@
 
 #include <ocitk/fd.hpp>
 #include <ocitk/spec/config.hpp>
+#include <ocitk/sys/seccomp.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,14 +27,28 @@ struct bridge_context {
   const spec::config& spec;
 };
 
+/// A cgroup of the container, for the mounts of type cgroup.
+struct own_cgroup {
+  std::vector<std::string> controllers{};  ///< of its hierarchy; empty for cgroup2
+  std::string mountpoint{};                ///< of the hierarchy, on the host
+  std::string below{};                     ///< the cgroup below the mountpoint, no slash in front
+};
+
 /// PID 1 of the container until it becomes the payload. Knows no path of the host's state.
 struct init_context {
   const spec::config& spec;
+  std::string id{};                           ///< container id; names the session keyring
   std::string bundle{};                       ///< absolute path, valid until the pivot
+  bool new_keyring = true;                    ///< false: stay in the caller's session keyring
   unique_fd rootfs{};                         ///< the root's mount; empty until a stage or the parent opens it
   std::vector<unique_fd> mount_sources{};     ///< one per /mounts entry; empty where init opens it itself
   std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed
   std::vector<unique_fd> cgroup_joins{};      ///< v1 `tasks` files, open for writing
+  std::vector<own_cgroup> cgroups{};          ///< in join order, cgroup2 last
+  unique_fd devpts{};                         ///< the mount on /dev/pts, left by the stage that made it
+  unique_fd console{};                        ///< master of the terminal, for the caller
+  std::string console_name{};                 ///< "/dev/pts/0" inside the container
+  std::optional<sys::seccomp_filter> filter{};  ///< compiled by the parent; empty: the stage compiles it
   std::vector<std::string> warnings{};        ///< what went on in spite of something, for the log
 };
 

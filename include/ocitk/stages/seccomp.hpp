@@ -333,6 +333,7 @@ struct load_filter : stage_in<init_context> {
   static constexpr std::array<std::string_view, 2> after{"pivot", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.seccomp) return {};
+    if (ctx.filter) return seccomp::load(*ctx.filter);
     return seccomp::load(OCITK_TRY(seccomp::compile(*ctx.spec.linux.seccomp)));
   }
 };
