@@ -169,16 +169,32 @@ inline auto close_on_exec(unsigned first) -> result<> {
   return detail::close_on_exec_by_listing(first);
 }
 
-/// Becomes the payload; returns only to tell why not.
+/// A program with its arguments and environment laid out for execve(2); borrows the texts.
+struct image {
+  std::string path{};
+  std::vector<char*> argv{}, envp{};
+};
+
+inline auto lay_out(const std::string& path, const spec::strings& args, const spec::strings& env) -> image {
+  return {.path = path, .argv = detail::pointers(args), .envp = detail::pointers(env)};
+}
+
+/// Becomes the program; returns only to tell why not. One system call: it may be the last one a filter allows.
 ///
-/// Calls    close_range(2) from descriptor `first_closed` on, execve(2)
+/// Calls    execve(2)
+inline auto become(const image& program) -> result<> {
+  ::execve(program.path.c_str(), program.argv.data(), program.envp.data());
+  return failed("execve", program.path);
+}
+
+/// Becomes the payload with no descriptors from `first_closed` on; returns only to tell why not.
+///
+/// Calls    close_range(2), execve(2)
 inline auto become(const std::string& path, const spec::strings& args, const spec::strings& env,
                    unsigned first_closed = 3) -> result<> {
-  const auto argv = detail::pointers(args);
-  const auto envp = detail::pointers(env);
+  const auto program = lay_out(path, args, env);
   OCITK_TRY(close_on_exec(first_closed));
-  ::execve(path.c_str(), argv.data(), envp.data());
-  return failed("execve", path);
+  return become(program);
 }
 
 /// The home directory of the payload's user by the passwd file of the root the process is in.

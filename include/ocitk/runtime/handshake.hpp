@@ -1,0 +1,187 @@
+#ifndef OCITK_RUNTIME_HANDSHAKE_HPP
+#define OCITK_RUNTIME_HANDSHAKE_HPP
+
+#include <ocitk/error.hpp>
+#include <ocitk/fd.hpp>
+#include <ocitk/sys/socket.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+/// What parent, bridge and init say to each other, over one SOCK_SEQPACKET pair. The bridge is there only if
+/// namespaces are joined; `mapped` is sent only into a new user namespace.
+///
+///     parent                    bridge                  init
+///       |---- clone ------------->|                       |
+///       |                         |---- clone ----------->|
+///       |<--- born (pid, pidfd) --|                       |
+///       |---- mapped ------------------------------------>|
+///       |<--- warning (any number of times) --------------|
+///       |<--- ready (terminal, if there is one) ----------|
+///       |---- go ---------------------------------------->|
+///
+/// In place of any answer a child may say `error` and go. A socket at its end means that the other side is gone:
+/// to init that its parent died, and it goes too (threat F2).
+namespace ocitk::runtime {
+
+enum class word : std::uint8_t { born = 1, mapped, warning, ready, go, error };
+
+/// What was said, and what came with it.
+struct told {
+  word said = word::error;
+  std::string text{};      ///< of a warning; the name of the terminal
+  int pid = 0;             ///< of `born`, as the bridge's caller sees it
+  error failure{};         ///< of `error`
+  unique_fd passed{};      ///< the pidfd of `born`, the terminal of `ready`
+  bool gone = false;       ///< nothing was said: the other side is dead
+};
+
+namespace detail {
+
+inline constexpr std::size_t longest_message = 4096;  ///< bytes; more than a pipe of one page is never in flight
+
+/// Cuts text from the middle of a message so that the whole always fits.
+inline auto shortened(std::string_view text, std::size_t room) -> std::string_view { return text.substr(0, room); }
+
+inline auto put_number(std::string& out, std::uint32_t number) -> void {
+  std::array<char, sizeof number> bytes{};
+  std::memcpy(bytes.data(), &number, sizeof number);
+  out.append(bytes.data(), bytes.size());
+}
+
+inline auto put_text(std::string& out, std::string_view text) -> void {
+  put_number(out, static_cast<std::uint32_t>(text.size()));
+  out += text;
+}
+
+/// Takes values off the front of a message; remembers when there was less than expected.
+class unpacker {
+ public:
+  explicit unpacker(std::string_view bytes) : rest_{bytes} {}
+  auto number() -> std::uint32_t {
+    std::uint32_t value = 0;
+    if (rest_.size() < sizeof value) {
+      short_ = true;
+      return 0;
+    }
+    std::memcpy(&value, rest_.data(), sizeof value);
+    rest_.remove_prefix(sizeof value);
+    return value;
+  }
+  auto text() -> std::string {
+    const auto size = number();
+    if (size > rest_.size()) {
+      short_ = true;
+      return {};
+    }
+    std::string value{rest_.substr(0, size)};
+    rest_.remove_prefix(size);
+    return value;
+  }
+  [[nodiscard]] auto complete() const -> bool { return !short_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool short_ = false;
+};
+
+inline auto packed(const error& e) -> std::string {
+  constexpr std::size_t short_field = 256, path_field = 1024;
+  std::string bytes;
+  put_number(bytes, static_cast<std::uint32_t>(e.code));
+  put_text(bytes, shortened(e.call, short_field));
+  put_text(bytes, shortened(e.pointer, short_field));
+  put_text(bytes, shortened(e.stage, short_field));
+  put_text(bytes, shortened(e.detail, longest_message - 3 * short_field - path_field));
+  return bytes;
+}
+
+inline auto unpacked_error(unpacker& from) -> error {
+  error e{.code = static_cast<int>(from.number())};
+  e.call = from.text();
+  e.pointer = from.text();
+  e.stage = from.text();
+  e.detail = from.text();
+  return e;
+}
+
+}  // namespace detail
+
+/// One end of the conversation. Every byte that comes in is checked: after the exec of another program the
+/// sender is not ours any more (threat R10).
+class channel {
+ public:
+  channel() = default;
+  explicit channel(unique_fd end) : end_{std::move(end)} {}
+
+  auto say(word what) const -> result<> { return send(what, {}, -1); }
+  auto say_born(int pid, fd_ref pidfd) const -> result<> {
+    std::string bytes;
+    detail::put_number(bytes, static_cast<std::uint32_t>(pid));
+    return send(word::born, bytes, pidfd.get());
+  }
+  auto warn(std::string_view text) const -> result<> {
+    return send(word::warning, detail::shortened(text, detail::longest_message / 2), -1);
+  }
+  /// With the master of the terminal, or without one.
+  auto say_ready(const unique_fd& terminal, std::string_view name) const -> result<> {
+    return send(word::ready, name, terminal.get());
+  }
+  auto fail(const error& why) const -> result<> { return send(word::error, detail::packed(why), -1); }
+
+  /// Waits for the other side.
+  ///
+  /// Fails  a message that no word of ours is
+  auto listen() const -> result<told>;
+
+  [[nodiscard]] auto end() const -> const unique_fd& { return end_; }
+  auto close() -> void { end_.reset(); }
+
+ private:
+  auto send(word what, std::string_view payload, int passed) const -> result<> {
+    std::string bytes(1, static_cast<char>(what));
+    bytes += payload;
+    return sys::send_message(end_, bytes, passed);
+  }
+  unique_fd end_{};
+};
+
+inline auto channel::listen() const -> result<told> {
+  auto came = OCITK_TRY(sys::receive_message(end_, detail::longest_message));
+  told t;
+  if (came.end || came.bytes.empty()) {
+    t.gone = true;
+    return t;
+  }
+  const auto kind = static_cast<std::uint8_t>(came.bytes[0]);
+  if (kind < static_cast<std::uint8_t>(word::born) || kind > static_cast<std::uint8_t>(word::error))
+    return ocitk::failure("a child said something that is no word of ours");
+  t.said = static_cast<word>(kind);
+  t.passed = std::move(came.fd);
+  const auto payload = std::string_view{came.bytes}.substr(1);
+  detail::unpacker from{payload};
+  if (t.said == word::born) t.pid = static_cast<int>(from.number());
+  if (t.said == word::error) t.failure = detail::unpacked_error(from);
+  if (t.said == word::warning || t.said == word::ready)
+    t.text = payload;
+  else if (!from.complete())
+    return ocitk::failure("a child's message is cut short");
+  return t;
+}
+
+/// A connected pair: the first end for the parent, the second for its children.
+inline auto make_channel() -> result<std::pair<channel, channel>> {
+  auto [mine, theirs] = OCITK_TRY(sys::seqpacket_pair());
+  return std::pair{channel{std::move(mine)}, channel{std::move(theirs)}};
+}
+
+}  // namespace ocitk::runtime
+
+#endif

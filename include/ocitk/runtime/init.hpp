@@ -1,0 +1,194 @@
+#ifndef OCITK_RUNTIME_INIT_HPP
+#define OCITK_RUNTIME_INIT_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/runtime/handshake.hpp>
+#include <ocitk/runtime/pipelines.hpp>
+#include <ocitk/runtime/start_gate.hpp>
+#include <ocitk/spec/environment.hpp>
+#include <ocitk/sys/credentials.hpp>
+#include <ocitk/sys/process.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+/// The life of init, from its birth to the payload. It runs in a copy of the parent's memory, alone in its
+/// process; it leaves by execve(2) or _exit(2) only.
+namespace ocitk::runtime {
+
+/// What init is born with, apart from its context.
+struct newborn {
+  channel parent{};                       ///< to its parent
+  unique_fd gate{};                       ///< of `create`: opened by `start`; empty: go at once
+  std::array<unique_fd, 3> stdio{};       ///< ends of pipes; empty ones: the caller's are inherited
+  int preserved = 0;                      ///< descriptors from 3 on that the payload keeps
+  bool has_listen_fds = false;            ///< some of them are LISTEN_FDS
+  int listen_fds = 0;
+  bool waits_for_maps = false;            ///< born into a new user namespace
+};
+
+namespace detail {
+
+inline constexpr int failed_at_start = 255;
+
+/// Closes what the parent had open and init does not need: not marked, closed, before any path of the container
+/// is walked (threat R6).
+inline auto close_strangers(int first, std::vector<int> keep) -> result<> {
+  std::ranges::sort(keep);
+  unsigned from = static_cast<unsigned>(first);
+  const auto close_up_to = [&](unsigned last) -> result<> {
+    if (from > last) return {};
+    return checked(::close_range(from, last, 0), "close_range");
+  };
+  for (const int fd : keep) {
+    if (fd < first) continue;
+    if (fd > first) OCITK_TRY(close_up_to(static_cast<unsigned>(fd) - 1));
+    from = static_cast<unsigned>(fd) + 1;
+  }
+  return close_up_to(~0U);
+}
+
+inline auto numbers_of(const newborn& n, const init_context& ctx) -> std::vector<int> {
+  std::vector<int> all{n.parent.end().get(), n.gate.get(), ctx.rootfs.get()};
+  for (const auto& fd : n.stdio) all.push_back(fd.get());
+  for (const auto& fd : ctx.mount_sources) all.push_back(fd.get());
+  for (const auto& fd : ctx.device_sources) all.push_back(fd.get());
+  for (const auto& fd : ctx.cgroup_joins) all.push_back(fd.get());
+  std::erase(all, -1);
+  return all;
+}
+
+/// Waits for one word; the parent's death ends us too: nobody would know of this container (threat F2).
+inline auto await(const channel& parent, word wanted) -> result<> {
+  const auto heard = OCITK_TRY(parent.listen());
+  if (heard.gone) ::_exit(failed_at_start);
+  if (heard.said != wanted) return failure("the parent said something else than expected");
+  return {};
+}
+
+/// In a user namespace of its own init is nobody until the maps are there.
+inline auto become_root_inside() -> result<> {
+  OCITK_TRY(sys::set_gid(0));
+  return sys::set_uid(0);
+}
+
+inline auto take_stdio(std::array<unique_fd, 3>& ends) -> result<> {
+  for (int number = 0; number < 3; ++number) {
+    auto& end = ends[static_cast<std::size_t>(number)];
+    if (!end) continue;
+    OCITK_TRY(checked(::dup2(end.get(), number), "dup2"));
+    end.reset();
+  }
+  return {};
+}
+
+/// What a caller may have set for itself and the kernel would hand down.
+inline auto forget_callers_settings() -> void {
+  (void)sys::reset_cpu_affinity();           // the cpuset decides; without the right to ask, the caller's mask stays
+  (void)::prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);  // cannot fail
+}
+
+/// Standard streams on the host's null device move to the container's, recognised by number (threat R16).
+inline auto change_null_devices() -> result<> {
+  unique_fd null;
+  for (const int number : {0, 1, 2}) {
+    struct stat st{};
+    if (::fstat(number, &st) != 0 || !sys::is_char_device(st, 1, 3)) continue;
+    if (!null) {
+      const auto root = OCITK_TRY(sys::open_at(fd_ref::cwd(), "/", O_PATH | O_DIRECTORY));
+      auto inside = sys::open_in_root(root, "/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+      if (!inside || !sys::is_char_device(OCITK_TRY(sys::status_of(*inside)), 1, 3)) return {};  // no null device there
+      null = std::move(*inside);
+    }
+    OCITK_TRY(checked(::dup2(null.get(), number), "dup2"));
+  }
+  return {};
+}
+
+/// The program, ready to be executed: no more than close, load and execve are left to do.
+struct payload {
+  std::string path{};
+  spec::strings env{};
+};
+
+inline auto find_payload(const init_context& ctx, const newborn& n) -> result<payload> {
+  const auto& process = *ctx.spec.process;
+  OCITK_TRY(stages::exec::change_directory(process.cwd));
+  payload p;
+  p.env = spec::environment(process, stages::exec::home(process.user.uid));
+  if (n.has_listen_fds) {
+    p.env.push_back(fmt::format("LISTEN_FDS={}", n.listen_fds));
+    p.env.emplace_back("LISTEN_PID=1");
+  }
+  p.path = OCITK_TRY(stages::exec::find_program(process.args[0], p.env, process.cwd));
+  return p;
+}
+
+inline auto set_up(init_context& ctx, newborn& n) -> result<> {
+  OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
+  if (n.waits_for_maps) {
+    OCITK_TRY(await(n.parent, word::mapped));
+    OCITK_TRY(in_stage("idmap", become_root_inside()));
+  }
+  OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
+  OCITK_TRY(take_stdio(n.stdio));
+  forget_callers_settings();
+  const bool late = ctx.spec.process->no_new_privileges;
+  OCITK_TRY(late ? confine_late(ctx) : confine_early(ctx));
+  OCITK_TRY(sys::set_dumpable(false));  // a change of ids may have set it again
+  return change_null_devices();
+}
+
+inline auto report_warnings(const init_context& ctx, const channel& parent) -> result<> {
+  for (const auto& text : ctx.warnings) OCITK_TRY(parent.warn(text));
+  return {};
+}
+
+/// One line on the container's stderr, in the words that callers of runc know.
+[[noreturn]] inline auto die_at_start(const std::string& path, const error& why) -> void {
+  const auto line = why.call == "execve" ? fmt::format("exec {}: {}\n", path, errno_text(why.code))
+                                         : fmt::format("{}\n", to_string(why));
+  [[maybe_unused]] const auto ignored = ::write(2, line.data(), line.size());  // nobody is left to be told
+  ::_exit(failed_at_start);
+}
+
+/// Everything after the parent let go. Returns only to tell why not.
+inline auto start(const init_context& ctx, const newborn& n, const payload& p) -> result<> {
+  const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
+  init_context rest{.spec = ctx.spec, .filter = ctx.filter};
+  if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
+  OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
+  stages::exec::reset_signals();
+  if (ctx.spec.process->no_new_privileges)  // a filter loaded any earlier would have to allow all the above
+    OCITK_TRY(in_stage(stages::load_filter::name, stages::load_filter{}(rest)));
+  return stages::exec::become(program);
+}
+
+}  // namespace detail
+
+/// Never returns. Failures before `go` travel to the parent, whole.
+[[noreturn]] inline auto init_main(init_context& ctx, newborn& n) -> void {
+  const auto give_up = [&](const error& why) {
+    (void)n.parent.fail(why);  // a parent that is gone needs no reason
+    ::_exit(detail::failed_at_start);
+  };
+  if (auto done = detail::set_up(ctx, n); !done) give_up(done.error());
+  const auto payload = in_stage("exec", detail::find_payload(ctx, n));
+  if (!payload) give_up(payload.error());
+  if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
+  if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
+  ctx.console.reset();
+  if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
+  n.parent.close();
+  const auto done = detail::start(ctx, n, *payload);
+  detail::die_at_start(payload->path, done.error());
+}
+
+}  // namespace ocitk::runtime
+
+#endif

@@ -1,0 +1,164 @@
+#ifndef OCITK_RUNTIME_LAUNCH_HPP
+#define OCITK_RUNTIME_LAUNCH_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/runtime/bridge.hpp>
+#include <ocitk/runtime/handshake.hpp>
+#include <ocitk/runtime/init.hpp>
+#include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/unshare.hpp>
+#include <ocitk/sys/io.hpp>
+#include <ocitk/sys/mount.hpp>
+#include <ocitk/sys/process.hpp>
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// The parent's side of a birth: from the cgroups that are there to an init that is ready for its payload.
+namespace ocitk::runtime {
+
+/// A process that dies with this object, unless it is let go.
+class kept_child {
+ public:
+  kept_child() = default;
+  explicit kept_child(sys::child c) : child_{std::move(c)} {}
+  kept_child(kept_child&& other) noexcept : child_{std::exchange(other.child_, {})} {}
+  auto operator=(kept_child&& other) noexcept -> kept_child& {
+    std::swap(child_, other.child_);
+    return *this;
+  }
+  kept_child(const kept_child&) = delete;
+  auto operator=(const kept_child&) -> kept_child& = delete;
+  ~kept_child() {
+    if (!child_.pidfd) return;
+    (void)sys::send_signal(child_.pidfd, SIGKILL);  // dead already is as good
+    (void)sys::exit_status(child_.pid);
+  }
+  [[nodiscard]] auto pid() const -> int { return child_.pid; }
+  [[nodiscard]] auto pidfd() const -> const unique_fd& { return child_.pidfd; }
+  /// From now on it lives on its own.
+  auto let_go() -> sys::child { return std::exchange(child_, {}); }
+
+ private:
+  sys::child child_{};
+};
+
+/// Init, all set up, waiting for `go`.
+struct ready_init {
+  kept_child process{};
+  channel talk{};
+  unique_fd terminal{};        ///< master, where a terminal was asked for
+  std::string terminal_name{};
+  spec::strings warnings{};
+};
+
+namespace detail {
+
+/// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned. It tries by path
+/// first: only its own clones are locked against the container's root.
+inline auto lend_mounts(init_context& ctx, bool privileged) -> result<> {
+  if (!privileged || !ctx.spec.linux.has("user") || !ctx.spec.linux.has("mount")) return {};
+  const auto absolute = [&](const std::string& path) { return path.starts_with('/') ? path : ctx.bundle + "/" + path; };
+  const auto lend = [&](const std::string& path, bool recursive) -> result<unique_fd> {
+    auto tree = OCITK_TRY(sys::clone_mount(fd_ref::cwd(), absolute(path), recursive));
+    OCITK_TRY(sys::set_attributes(tree, {.propagation = MS_PRIVATE}, recursive));
+    return tree;
+  };
+  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(in_stage("rootfs", at("/root/path", lend(ctx.spec.root->path, true))));
+  ctx.mount_sources.resize(ctx.spec.mounts.size());
+  for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
+    const auto& m = ctx.spec.mounts[i];
+    const auto asks = [&](std::string_view word) { return std::ranges::find(m.options, word) != m.options.end(); };
+    if (m.type != "bind" && !asks("bind") && !asks("rbind")) continue;
+    if (auto tree = lend(m.source, asks("rbind"))) ctx.mount_sources[i] = std::move(*tree);  // else init tells why not
+  }
+  return {};
+}
+
+/// Written from outside: inside, /proc is the container's or shows nothing of us.
+inline auto set_oom_score(const spec::process& process, int pid) -> result<> {
+  if (!process.oom_score_adj) return {};
+  const auto path = fmt::format("/proc/{}/oom_score_adj", pid);
+  const auto apply = [&]() -> result<> {
+    const auto file = OCITK_TRY(sys::open_at(fd_ref::cwd(), path, O_WRONLY));
+    return trying(path, sys::write_all(file, std::to_string(*process.oom_score_adj)));
+  };
+  return at("/process/oomScoreAdj", apply());
+}
+
+/// A child said nothing and is gone.
+inline auto silent_death(int status) -> error {
+  if (status == 128 + SIGKILL)
+    return {.detail = "container init was killed while it set up (OOM-killed: memory limit too low?)"};
+  return {.detail = fmt::format("container init died while it set up (status {})", status)};
+}
+
+/// The bridge's word of where init is; the bridge itself is reaped.
+inline auto meet_init(kept_child& bridge, const channel& talk) -> result<kept_child> {
+  auto heard = OCITK_TRY(talk.listen());
+  if (!heard.gone && heard.said == word::error) return std::unexpected(std::move(heard.failure));
+  const int status = OCITK_TRY(sys::exit_status(bridge.let_go().pid));
+  if (heard.gone) return std::unexpected(silent_death(status));
+  if (heard.said != word::born || !heard.passed) return failure("the bridge said something else than expected");
+  return kept_child{sys::child{.pid = heard.pid, .pidfd = std::move(heard.passed)}};
+}
+
+/// Listens until init is ready.
+inline auto await_ready(ready_init& init) -> result<> {
+  for (;;) {
+    auto heard = OCITK_TRY(init.talk.listen());
+    if (heard.gone) return std::unexpected(silent_death(OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
+    if (heard.said == word::error) return std::unexpected(std::move(heard.failure));
+    if (heard.said == word::warning) {
+      init.warnings.push_back(std::move(heard.text));
+      continue;
+    }
+    if (heard.said != word::ready) return failure("init said something else than expected");
+    init.terminal = std::move(heard.passed);
+    init.terminal_name = std::move(heard.text);
+    return {};
+  }
+}
+
+}  // namespace detail
+
+/// Makes init and sees it through its setup. On failure nothing of it lives on.
+///
+/// Reads    /linux/namespaces, /linux/uidMappings, /linux/gidMappings, /process/oomScoreAdj
+/// Process  parent
+/// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
+/// Fails    with what init or the bridge told, or that they died in silence
+inline auto launch(init_context& ctx, newborn& n, int cgroup2) -> result<ready_init> {
+  const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
+  const bool by_bridge = !namespaces.joins.empty();
+  OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
+  n.waits_for_maps = ctx.spec.linux.creates("user");
+  auto [mine, theirs] = OCITK_TRY(make_channel());
+  n.parent = std::move(theirs);
+  const auto flags = by_bridge ? 0 : namespaces.at_birth;
+  ready_init init;
+  init.process = kept_child{OCITK_TRY(in_stage("unshare", at("/linux/namespaces", sys::clone_process({.flags = flags, .cgroup = cgroup2}))))};
+  if (init.process.pid() == 0) {
+    if (by_bridge) bridge_main(namespaces, ctx, n);
+    init_main(ctx, n);
+  }
+  n = {};  // init's ends are init's: their end must show when it dies
+  init.talk = std::move(mine);
+  if (by_bridge) init.process = OCITK_TRY(detail::meet_init(init.process, init.talk));
+  OCITK_TRY(detail::set_oom_score(*ctx.spec.process, init.process.pid()));
+  if (ctx.spec.linux.creates("user")) {
+    parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
+    OCITK_TRY(in_stage(stages::map_ids::name, stages::map_ids{}(here)));
+    OCITK_TRY(init.talk.say(word::mapped));
+  }
+  OCITK_TRY(detail::await_ready(init));
+  return init;
+}
+
+}  // namespace ocitk::runtime
+
+#endif

@@ -1,0 +1,55 @@
+#ifndef OCITK_RUNTIME_PIPELINES_HPP
+#define OCITK_RUNTIME_PIPELINES_HPP
+
+#include <ocitk/stages/caps.hpp>
+#include <ocitk/stages/cgroup.hpp>
+#include <ocitk/stages/console.hpp>
+#include <ocitk/stages/exec.hpp>
+#include <ocitk/stages/hostname.hpp>
+#include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/keyring.hpp>
+#include <ocitk/stages/network.hpp>
+#include <ocitk/stages/no_new_privs.hpp>
+#include <ocitk/stages/pivot.hpp>
+#include <ocitk/stages/rlimits.hpp>
+#include <ocitk/stages/rootfs.hpp>
+#include <ocitk/stages/seccomp.hpp>
+#include <ocitk/stages/sysctl.hpp>
+#include <ocitk/stages/unshare.hpp>
+#include <ocitk/stages/user.hpp>
+
+/// The order of everything, on one screen. Init is born into its namespaces (clone3) and runs one of the two
+/// rows of stages; what stands between the rows is in init.hpp.
+namespace ocitk::runtime {
+
+namespace detail {
+
+inline constexpr auto enter = stages::join_cgroup{}         // first: what comes is charged to the container
+                            | stages::enter_namespaces{}    // a cgroup namespace begins where its maker stands
+                            | stages::join_keyring{}
+                            | stages::start_loopback{};
+
+inline constexpr auto furnish = stages::build_rootfs{}      // mounts in order, /dev
+                              | stages::open_console{}      // needs the devpts, writes to /dev
+                              | stages::protect_paths{}     // masks and read-only, after the last write to the root
+                              | stages::set_sysctls{}       // needs a fresh procfs, while the old one is still there
+                              | stages::change_root{}       // the host is gone from here on
+                              | stages::set_hostname{}
+                              | stages::set_rlimits{};      // a hard limit may have to go up: still privileged
+
+inline constexpr auto become_user = stages::enter_directory{}     // root may enter where the user may not
+                                  | stages::limit_capabilities{}  // needs CAP_SETPCAP
+                                  | stages::set_user{}
+                                  | stages::drop_capabilities{};
+
+}  // namespace detail
+
+/// Without noNewPrivileges, loading a filter needs CAP_SYS_ADMIN: before the ids change.
+inline constexpr auto confine_early = detail::enter | detail::furnish | stages::load_filter{} | detail::become_user;
+
+/// With it the filter can wait until nothing but execve(2) is left; see init.hpp.
+inline constexpr auto confine_late = detail::enter | detail::furnish | stages::forbid_new_privileges{} | detail::become_user;
+
+}  // namespace ocitk::runtime
+
+#endif
