@@ -291,6 +291,21 @@ struct state {
   std::string owner{};
 };
 
+/// What a container's state.json holds: enough to find its process and all its traces again.
+struct record {
+  int version = 1;
+  std::string id{};
+  int pid = 0;                   ///< of init; 0: not born yet
+  std::uint64_t start_time = 0;  ///< of init, clock ticks since boot; tells it from a later process of that pid
+  std::string created{};         ///< RFC 3339, nanoseconds, UTC
+  std::string oci_version{};
+  std::string bundle{}, rootfs{};
+  string_map annotations{};
+  strings cgroup_paths{};        ///< absolute, in join order
+  string_map namespace_paths{};  ///< by "NEWNET" and the like
+  bool own_pid_namespace = true; ///< all its processes die with init
+};
+
 }  // namespace ocitk::spec
 
 #endif

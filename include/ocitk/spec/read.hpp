@@ -278,6 +278,15 @@ inline auto parse_state(std::string_view text) -> result<state> {
   return detail::parse_as<state>(text, "state", "");
 }
 
+/// A state.json of ours. Fields of later versions are ignored.
+///
+/// Fails    as parse_config does; a text that names no container
+inline auto parse_record(std::string_view text) -> result<record> {
+  auto r = OCITK_TRY(detail::parse_as<record>(text, "state.json", ""));
+  if (r.id.empty() || r.version != 1) return failure("state.json: not a state of this runtime");
+  return r;
+}
+
 }  // namespace ocitk::spec
 
 #endif

@@ -82,6 +82,12 @@ inline auto to_json_text(const resources& r, int indent = 1, char fill = '\t') -
 /// The state document. `ocitk state` prints it with an indent of 2, hooks get one line (-1).
 inline auto state_text(const state& s, int indent) -> std::string { return detail::text_of(s, indent, ' '); }
 
+/// The text of a state.json.
+inline auto record_text(const record& r) -> std::string { return detail::text_of(r, -1, ' '); }
+
+/// A string as JSON: quoted and escaped.
+inline auto quoted(std::string_view text) -> std::string { return detail::text_of(std::string{text}, -1, ' '); }
+
 }  // namespace ocitk::spec
 
 #endif

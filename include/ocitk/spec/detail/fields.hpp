@@ -204,6 +204,16 @@ template <one<linux_> T> auto fields(T& s) {
               field{"intelRdt", s.intel_rdt}, field{"memoryPolicy", s.memory_policy},
               field{"personality", s.personality});
 }
+template <one<record> T> auto fields(T& s) {
+  return list(field{"version", s.version, trait::always}, field{"id", s.id, trait::always},
+              field{"init_process_pid", s.pid, trait::always},
+              field{"init_process_start", s.start_time, trait::always}, field{"created", s.created, trait::always},
+              field{"ociVersion", s.oci_version, trait::always}, field{"bundle", s.bundle, trait::always},
+              field{"rootfs", s.rootfs, trait::always}, field{"annotations", s.annotations},
+              field{"cgroups", s.cgroup_paths, trait::always},
+              field{"namespace_paths", s.namespace_paths, trait::always},
+              field{"own_pid_namespace", s.own_pid_namespace, trait::always});
+}
 template <one<state> T> auto fields(T& s) {
   return list(field{"ociVersion", s.oci_version, trait::always}, field{"id", s.id, trait::always},
               field{"pid", s.pid, trait::always}, field{"status", s.status, trait::always},

@@ -1,0 +1,152 @@
+#ifndef OCITK_RUNTIME_CONTAINER_HPP
+#define OCITK_RUNTIME_CONTAINER_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/runtime/launch.hpp>
+#include <ocitk/runtime/start_gate.hpp>
+#include <ocitk/runtime/status.hpp>
+#include <ocitk/runtime/store.hpp>
+#include <ocitk/stages/cgroup.hpp>
+#include <ocitk/stages/rlimits.hpp>
+#include <ocitk/stages/seccomp.hpp>
+#include <ocitk/sys/cgroup_tree.hpp>
+#include <ocitk/sys/cgroupfs.hpp>
+#include <ocitk/sys/namespace.hpp>
+#include <ocitk/sys/process.hpp>
+
+#include <fmt/core.h>
+
+#include <ctime>
+#include <string>
+#include <utility>
+
+/// A container from its first trace on disk to the last: create, and destroy.
+namespace ocitk::runtime {
+
+/// What `create` and `run` want beyond the spec.
+struct birth {
+  const spec::config& spec;
+  std::string id{};
+  std::string bundle{};             ///< absolute
+  bool new_keyring = true;
+  bool with_gate = false;           ///< stop before the payload, until `start`
+  int preserved = 0;                ///< descriptors from 3 on for the payload
+  int listen_fds = 0;               ///< how many of them are socket activation's
+  std::array<unique_fd, 3> stdio{};  ///< for the payload; empty ones: the caller's
+};
+
+/// A container whose init waits for `go`; undone in reverse order unless kept.
+struct nascent {
+  entry entry;
+  stages::cgroup::cgroup_guard cgroups;
+  ready_init init{};
+  record known{};
+};
+
+namespace detail {
+
+/// RFC 3339 in UTC, with nanoseconds.
+inline auto now_text() -> std::string {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  ::gmtime_r(&now.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+}
+
+inline auto first_record(const birth& b) -> record {
+  record r;
+  r.id = b.id;
+  r.created = now_text();
+  r.bundle = b.bundle;
+  if (b.spec.root) r.rootfs = b.spec.root->path.starts_with('/') ? b.spec.root->path : b.bundle + "/" + b.spec.root->path;
+  r.oci_version = b.spec.oci_version;
+  r.annotations = b.spec.annotations;
+  r.own_pid_namespace = b.spec.linux.creates("pid");
+  return r;
+}
+
+inline auto namespaces_of(int pid) -> spec::string_map {
+  spec::string_map paths;
+  for (const auto& kind : sys::namespace_kinds)
+    paths[std::string{kind.key}] = fmt::format("/proc/{}/ns/{}", pid, kind.file);
+  return paths;
+}
+
+/// What init needs of its cgroups: descriptors to join by, names to mount.
+inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& guard) -> result<> {
+  ctx.cgroup_joins = OCITK_TRY(guard.join_fds());
+  for (std::size_t i = 0; i < guard.places().size(); ++i)
+    if (const auto& p = guard.places()[i]; guard.dir(i))
+      ctx.cgroups.push_back({.controllers = p.controllers, .mountpoint = p.mountpoint, .below = p.below});
+  return {};
+}
+
+inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
+                     std::optional<sys::seccomp_filter> filter) -> result<ready_init> {
+  init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .filter = std::move(filter)};
+  OCITK_TRY(in_stage("cgroup", lend_cgroups(ctx, cgroups)));
+  newborn n{.gate = std::move(gate),
+            .stdio = std::move(b.stdio),
+            .preserved = b.preserved,
+            .has_listen_fds = b.listen_fds > 0,
+            .listen_fds = b.listen_fds};
+  const auto& unified = cgroups.unified();
+  return launch(ctx, n, unified ? unified.get() : -1);
+}
+
+/// What can be judged without the kernel is judged before anything exists.
+inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
+  if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
+  return std::optional{OCITK_TRY(in_stage("seccomp", stages::seccomp::compile(*spec.linux.seccomp)))};
+}
+
+}  // namespace detail
+
+/// From nothing to an init that waits for `go`. The intent is on disk before the first cgroup is made, so that
+/// `delete` finds everything whenever we are killed (threat F1).
+///
+/// Process  parent
+/// Fails    `container with given ID already exists`; whatever a stage tells. Nothing is left behind then.
+inline auto conceive(const store& where, birth b) -> result<nascent> {
+  auto filter = OCITK_TRY(detail::compiled_filter(b.spec));
+  OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(b.spec.process->rlimits)));
+  auto entry = OCITK_TRY(where.create(b.id));
+  const auto layout = OCITK_TRY(in_stage("cgroup", sys::cgroupfs::detect()));
+  auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
+  auto known = detail::first_record(b);
+  known.cgroup_paths = stages::cgroup::paths_of(places);
+  OCITK_TRY(entry.write_intent(known));
+  auto cgroups = OCITK_TRY(in_stage("cgroup", stages::cgroup::make_with_limits(std::move(places), b.spec.linux)));
+  unique_fd gate;
+  if (b.with_gate) gate = OCITK_TRY(make_gate(entry.dir()));
+  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter)));
+  known.pid = init.process.pid();
+  known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
+  known.namespace_paths = detail::namespaces_of(known.pid);
+  return nascent{.entry = std::move(entry), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known)};
+}
+
+/// Writes the state and lets init go on: to its gate, or to its payload. From here on the container outlives us.
+inline auto deliver(nascent& n) -> result<sys::child> {
+  OCITK_TRY(n.entry.write_state(n.known));
+  OCITK_TRY(n.init.talk.say(word::go));
+  n.cgroups.keep();
+  n.entry.keep();
+  return n.init.process.let_go();
+}
+
+/// The processes, cgroups and files of a container whose init is dead or about to be killed, last of all its name.
+///
+/// Calls  kill(2), rmdir(2), unlinkat(2)
+/// Fails  EBUSY naming processes that would not die
+inline auto destroy(entry& entry, const record& known) -> result<> {
+  if (!known.own_pid_namespace) OCITK_TRY(sys::cgroupfs::kill_all(known.cgroup_paths));
+  OCITK_TRY(sys::cgroupfs::remove(known.cgroup_paths));
+  return entry.remove();
+}
+
+}  // namespace ocitk::runtime
+
+#endif

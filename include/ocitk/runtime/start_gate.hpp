@@ -1,0 +1,52 @@
+#ifndef OCITK_RUNTIME_START_GATE_HPP
+#define OCITK_RUNTIME_START_GATE_HPP
+
+#include <ocitk/error.hpp>
+#include <ocitk/fd.hpp>
+#include <ocitk/sys/file.hpp>
+#include <ocitk/sys/io.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+/// Between create and start init waits at a FIFO, exec.fifo in the container's directory. Init holds it open for
+/// reading and writing, so it never sees an end; `start` opens it for writing without waiting, which fails at once
+/// when init is dead (threats F11, F12). As long as the file is there the container counts as created.
+namespace ocitk::runtime {
+
+inline constexpr const char* gate_name = "exec.fifo";
+
+/// Makes the gate; the descriptor is for init.
+///
+/// Calls  mkfifoat(3), open(2) O_RDWR
+inline auto make_gate(fd_ref dir) -> result<unique_fd> {
+  OCITK_TRY(trying(gate_name, checked(::mkfifoat(dir.get(), gate_name, 0600), "mkfifo")));
+  return sys::open_at(dir, gate_name, O_RDWR | O_NOFOLLOW);
+}
+
+/// Blocks until `start` writes its byte.
+inline auto wait_at_gate(fd_ref gate) -> result<> {
+  std::array<char, 1> byte{};
+  if (OCITK_TRY(sys::read_some(gate, byte)) == 0) return failure("exec fifo is empty");
+  return {};
+}
+
+/// Lets init through, and removes the gate: nobody starts a container twice.
+///
+/// Fails  `cannot start a container that has stopped`, `cannot start an already running container`
+inline auto open_gate(fd_ref dir) -> result<> {
+  const auto gate = sys::open_at(dir, gate_name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+  if (!gate && gate.error().code == ENXIO) return failure("cannot start a container that has stopped");
+  if (!gate && gate.error().code == ENOENT) return failure("cannot start an already running container");
+  if (!gate) return std::unexpected(gate.error());
+  if (!S_ISFIFO(OCITK_TRY(sys::status_of(*gate)).st_mode)) return failure("exec.fifo is no FIFO");
+  OCITK_TRY(checked(::unlinkat(dir.get(), gate_name, 0), "unlink"));  // first: init may be gone right after the byte
+  return trying(gate_name, sys::write_all(*gate, "0"));
+}
+
+}  // namespace ocitk::runtime
+
+#endif
