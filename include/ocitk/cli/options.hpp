@@ -1,0 +1,458 @@
+#ifndef OCITK_CLI_OPTIONS_HPP
+#define OCITK_CLI_OPTIONS_HPP
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+/// The command line, with runc's grammar: long options with one dash or two, `--flag=BOOL`, options after
+/// positionals. Plain structs come out; nothing of CLI11 does.
+namespace ocitk::cli {
+
+struct global_options {
+  std::string root{};       ///< absolute
+  bool root_given = false;
+  std::string log{};        ///< absolute; empty: standard error
+  bool log_json = false, debug = false, systemd_cgroup = false;
+};
+
+struct create_options {  ///< of run, too
+  std::string id{};
+  std::string bundle{}, console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
+  bool no_pivot = false, no_new_keyring = false, detach = false, keep = false, no_subreaper = false;
+  int preserve_fds = 0;
+};
+
+struct kill_options {
+  std::string id{}, signal = "SIGTERM";
+  bool all = false;
+};
+
+struct delete_options {
+  std::string id{};
+  bool force = false;
+};
+
+struct list_options {
+  bool json = false, quiet = false;
+};
+
+struct spec_options {
+  std::string bundle{};
+  bool rootless = false;
+};
+
+struct show_text { std::string text{}; };  ///< help
+struct show_version {};
+struct create_command { create_options options{}; };
+struct run_command { create_options options{}; };
+struct start_command { std::string id{}; };
+struct state_command { std::string id{}; };
+struct kill_command { kill_options options{}; };
+struct delete_command { delete_options options{}; };
+struct list_command { list_options options{}; };
+struct spec_command { spec_options options{}; };
+
+using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
+                             kill_command, delete_command, list_command, spec_command>;
+
+struct request {
+  global_options global{};
+  std::string name{};  ///< of the command
+  command what{};
+};
+
+struct usage_error {
+  std::string message{};
+  std::string to_stdout{};  ///< the help that comes with a wrong number of arguments
+  global_options global{};  ///< as far as understood: the message goes to that log
+};
+
+namespace detail {
+
+/// The tail of a path made absolute, by the words alone.
+inline auto absolute(const std::string& path) -> std::string {
+  if (path.empty() || path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here{::getcwd(nullptr, 0), &std::free};
+  return std::string{here ? here.get() : ""} + "/" + (path == "." ? "" : path);
+}
+
+inline auto without_trailing_slashes(std::string path) -> std::string {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+/// How an option is spelled and what it takes.
+struct option {
+  std::string_view name, short_name{};
+  bool is_flag = false;
+};
+
+struct failed_parse {
+  std::string message{};
+};
+
+inline auto as_bool(std::string_view text) -> std::optional<bool> {
+  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "True") return true;
+  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE" || text == "False") return false;
+  return std::nullopt;
+}
+
+/// Rewrites one token of Go's grammar for CLI11: `-bundle x`, `-b=x`, `--force=true`.
+class normalizer {
+ public:
+  normalizer(std::vector<option> known, bool stop_after_first) : known_{std::move(known)}, stop_{stop_after_first} {}
+
+  auto operator()(const std::vector<std::string>& words) -> std::expected<void, failed_parse> {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const auto& word = words[i];
+      const bool is_positional = word.size() < 2 || word[0] != '-' || only_positionals_;
+      if (is_positional) {
+        positionals.push_back(word);
+        if (stop_) only_positionals_ = true;
+        continue;
+      }
+      if (word == "--") {
+        only_positionals_ = true;
+        continue;
+      }
+      if (auto done = take(words, i); !done) return done;
+    }
+    return {};
+  }
+
+  std::vector<std::string> options{};      ///< for CLI11, `--name=value` each
+  std::vector<std::string> positionals{};
+  bool help = false;
+
+ private:
+  auto find(std::string_view name) const -> const option* {
+    for (const auto& o : known_)
+      if (o.name == name || (!o.short_name.empty() && o.short_name == name)) return &o;
+    return nullptr;
+  }
+  auto take(const std::vector<std::string>& words, std::size_t& i) -> std::expected<void, failed_parse> {
+    const std::string_view word = words[i];
+    auto name = word.substr(word.starts_with("--") ? 2 : 1);
+    const auto equals = name.find('=');
+    std::optional<std::string> value;
+    if (equals != name.npos) value = std::string{name.substr(equals + 1)};
+    name = name.substr(0, equals);
+    if (name == "help" || name == "h") {
+      help = true;
+      return {};
+    }
+    const auto* o = find(name);
+    if (o == nullptr) return std::unexpected(failed_parse{fmt::format("flag provided but not defined: -{}", name)});
+    if (o->is_flag) return take_flag(*o, value);
+    if (!value && i + 1 == words.size())
+      return std::unexpected(failed_parse{fmt::format("flag needs an argument: {}{}", word.starts_with("--") ? "--" : "-", name)});
+    options.push_back(fmt::format("--{}={}", o->name, value ? *value : words[++i]));
+    return {};
+  }
+  auto take_flag(const option& o, const std::optional<std::string>& value) -> std::expected<void, failed_parse> {
+    const auto on = value ? as_bool(*value) : std::optional{true};
+    if (!on)
+      return std::unexpected(failed_parse{fmt::format("invalid boolean value \"{}\" for -{}: parse error", *value, o.name)});
+    options.push_back(fmt::format("--{}={}", o.name, *on ? "true" : "false"));
+    return {};
+  }
+
+  std::vector<option> known_;
+  bool stop_;
+  bool only_positionals_ = false;
+};
+
+/// One command: its options are declared once, for the grammar, for CLI11 and for the help.
+class parser {
+ public:
+  explicit parser(std::string about) : app_{std::move(about)} { app_.set_help_flag(); }
+
+  auto flag(std::string_view name, std::string_view short_name, bool& target, const std::string& text) -> void {
+    known_.push_back({name, short_name, true});
+    app_.add_flag(fmt::format("--{}", name), target, text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+  template <class T>
+  auto value(std::string_view name, std::string_view short_name, T& target, const std::string& text) -> void {
+    known_.push_back({name, short_name, false});
+    app_.add_option(fmt::format("--{}", name), target, text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+  /// Fills the targets; what is no option stays in `positionals`.
+  auto parse(const std::vector<std::string>& words, bool stop_after_first) -> std::expected<void, failed_parse> {
+    normalizer prepare{known_, stop_after_first};
+    if (auto done = prepare(words); !done) return done;
+    positionals = std::move(prepare.positionals);
+    help = prepare.help;
+    try {
+      auto reversed = std::move(prepare.options);
+      std::reverse(reversed.begin(), reversed.end());
+      app_.parse(reversed);
+    } catch (const CLI::ParseError& e) {
+      return std::unexpected(failed_parse{e.what()});
+    }
+    return {};
+  }
+  [[nodiscard]] auto text(const std::string& usage) const -> std::string {
+    std::string all = "NAME:\n   ocitk - " + app_.get_description() + "\n\nUSAGE:\n   " + usage + "\n\nOPTIONS:\n";
+    for (const auto* o : app_.get_options()) all += fmt::format("   {:<24} {}\n", o->get_name(), o->get_description());
+    return all + fmt::format("   {:<24} {}\n", "--help", "show help");
+  }
+
+  std::vector<std::string> positionals{};
+  bool help = false;
+
+ private:
+  CLI::App app_;
+  std::vector<option> known_;
+};
+
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 8> commands{{
+    {"create", "make a container, up to the start of its process"},
+    {"delete", "remove what is left of a container"},
+    {"kill", "send a signal to a container's process"},
+    {"list", "show the containers of a state root"},
+    {"run", "make and start a container"},
+    {"spec", "write a config.json to start from"},
+    {"start", "start the process of a created container"},
+    {"state", "show the state of a container"},
+}};
+
+inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
+  p.value("root", "", g.root, "directory of the containers' states");
+  p.value("log", "", g.log, "file to log to, default: standard error");
+  p.value("log-format", "", format, "text or json");
+  p.flag("debug", "", g.debug, "log more");
+  p.flag("systemd-cgroup", "", g.systemd_cgroup, "let systemd manage the cgroups");
+  p.value("rootless", "", unused, "cgroups without privileges: auto, true or false");
+  p.value("criu", "", unused, "ignored: criu is looked up in PATH");
+  p.flag("version", "v", version, "print the version");
+}
+
+inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
+  p.value("bundle", "b", o.bundle, "directory of config.json, default: the current one");
+  p.value("console-socket", "", o.console_socket, "socket that receives the terminal");
+  p.value("pidfd-socket", "", o.pidfd_socket, "socket that receives the pidfd of the process");
+  p.value("pid-file", "", o.pid_file, "file to write the pid to");
+  p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
+  p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
+  p.value("preserve-fds", "", o.preserve_fds, "descriptors from 3 on to pass to the process");
+  if (!is_run) return;
+  p.flag("detach", "d", o.detach, "return when the process runs");
+  p.flag("keep", "", o.keep, "do not delete the container after it ends");
+  p.flag("no-subreaper", "", o.no_subreaper, "do not adopt orphans of the container");
+}
+
+}  // namespace detail
+
+/// Where states are kept by default; two runtimes must not share a root.
+///
+/// Reads  XDG_RUNTIME_DIR, for whoever is not root (or root of a user namespace only)
+inline auto default_root(bool is_real_root, const char* xdg_runtime_dir) -> std::string {
+  if (!is_real_root && xdg_runtime_dir != nullptr && *xdg_runtime_dir != '\0')
+    return std::string{xdg_runtime_dir} + "/ocitk";
+  return "/run/ocitk";
+}
+
+inline auto help_text() -> std::string {
+  std::string text =
+      "NAME:\n   ocitk - run containers by the OCI runtime specification\n\n"
+      "USAGE:\n   ocitk [global options] command [command options] [arguments...]\n\nCOMMANDS:\n";
+  for (const auto& [name, about] : detail::commands) text += fmt::format("   {:<10} {}\n", name, about);
+  detail::parser p{""};
+  global_options g;
+  std::string format, unused;
+  bool version = false;
+  detail::add_global(p, g, format, unused, version);
+  const auto options = p.text("");
+  return text + "\nGLOBAL " + options.substr(options.find("OPTIONS"));
+}
+
+namespace detail {
+
+/// Builds the one command that was asked for.
+class command_line {
+ public:
+  command_line(request& out, std::string program) : out_{out}, program_{std::move(program)} {}
+
+  auto parse(const std::string& name, const std::vector<std::string>& words) -> std::expected<void, usage_error> {
+    out_.name = name;
+    if (name == "help" || name == "h") return show(help_text());
+    if (name == "create") return make<create_command>(words, false);
+    if (name == "run") return make<run_command>(words, true);
+    if (name == "start") return with_id<start_command>(words, "start a created container's process");
+    if (name == "state") return with_id<state_command>(words, "show the state of a container");
+    if (name == "kill") return kill(words);
+    if (name == "delete") return remove(words);
+    if (name == "list") return list(words);
+    if (name == "spec") return spec(words);
+    return fail(fmt::format("No help topic for '{}'", name));
+  }
+
+ private:
+  using outcome = std::expected<void, usage_error>;
+
+  static auto fail(std::string message, std::string help = {}) -> outcome {
+    return std::unexpected(usage_error{.message = std::move(message), .to_stdout = std::move(help)});
+  }
+  auto show(std::string text) -> outcome {
+    out_.what = show_text{std::move(text)};
+    return {};
+  }
+  /// Parses and checks the number of positionals; false when help was asked for instead.
+  auto take(parser& p, const std::vector<std::string>& words, std::size_t least, std::size_t most, bool stop = false)
+      -> std::expected<bool, usage_error> {
+    const auto usage = fmt::format("ocitk {} [command options]{}", out_.name, least > 0 ? " <container-id>" : "");
+    if (auto done = p.parse(words, stop); !done)
+      return std::unexpected(usage_error{.message = done.error().message, .to_stdout = p.text(usage)});
+    if (p.help) {
+      (void)show(p.text(usage));
+      return false;
+    }
+    const auto n = p.positionals.size();
+    if (n >= least && n <= most) return true;
+    const auto demand = least == most ? fmt::format("requires exactly {} argument(s)", least)
+                        : n < least   ? fmt::format("requires a minimum of {} argument(s)", least)
+                                      : fmt::format("requires a maximum of {} argument(s)", most);
+    const auto message = fmt::format("{}: \"{}\" {}", program_, out_.name, demand);
+    return std::unexpected(usage_error{.message = message, .to_stdout = "Incorrect Usage.\n\n" + p.text(usage)});
+  }
+  template <class Command>
+  auto make(const std::vector<std::string>& words, bool is_run) -> outcome {
+    create_options o;
+    parser p{is_run ? "make and start a container" : "make a container"};
+    add_create(p, o, is_run);
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (o.preserve_fds < 0) return fail("preserve-fds cannot be negative");
+    o.id = p.positionals[0];
+    o.bundle = without_trailing_slashes(absolute(o.bundle.empty() ? "." : o.bundle));
+    for (auto* path : {&o.console_socket, &o.pidfd_socket, &o.pid_file}) *path = absolute(*path);
+    out_.what = Command{std::move(o)};
+    return {};
+  }
+  template <class Command>
+  auto with_id(const std::vector<std::string>& words, const std::string& about) -> outcome {
+    parser p{about};
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (*go) out_.what = Command{p.positionals[0]};
+    return {};
+  }
+  auto kill(const std::vector<std::string>& words) -> outcome {
+    kill_options o;
+    parser p{"send a signal to a container's process"};
+    p.flag("all", "a", o.all, "succeed if the container is not running");
+    const auto go = take(p, words, 1, 2, true);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    o.id = p.positionals[0];
+    if (p.positionals.size() > 1) o.signal = p.positionals[1];
+    out_.what = kill_command{std::move(o)};
+    return {};
+  }
+  auto remove(const std::vector<std::string>& words) -> outcome {
+    delete_options o;
+    parser p{"remove what is left of a container"};
+    p.flag("force", "f", o.force, "kill it first if it runs");
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    o.id = *go ? p.positionals[0] : "";
+    if (*go) out_.what = delete_command{std::move(o)};
+    return {};
+  }
+  auto list(const std::vector<std::string>& words) -> outcome {
+    list_options o;
+    std::string format = "table";
+    parser p{"show the containers of a state root"};
+    p.value("format", "f", format, "table or json");
+    p.flag("quiet", "q", o.quiet, "ids only");
+    const auto go = take(p, words, 0, 0);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "table" && format != "json") return fail("invalid format option");
+    o.json = format == "json";
+    out_.what = list_command{o};
+    return {};
+  }
+  auto spec(const std::vector<std::string>& words) -> outcome {
+    spec_options o;
+    parser p{"write a config.json to start from"};
+    p.value("bundle", "b", o.bundle, "directory to write to, default: the current one");
+    p.flag("rootless", "", o.rootless, "for a user without privileges");
+    const auto go = take(p, words, 0, 0);
+    if (!go) return std::unexpected(go.error());
+    if (*go) out_.what = spec_command{std::move(o)};
+    return {};
+  }
+
+  request& out_;
+  std::string program_;
+};
+
+/// Options before the command are global; the first word that is none is the command.
+inline auto split_at_command(const std::vector<std::string>& words, const std::vector<std::string_view>& with_value)
+    -> std::size_t {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].size() < 2 || words[i][0] != '-') return i;
+    const auto name = words[i].substr(words[i].starts_with("--") ? 2 : 1);
+    for (const auto& v : with_value)
+      if (name == v) ++i;
+  }
+  return words.size();
+}
+
+}  // namespace detail
+
+/// Understands a whole command line. Paths come out absolute: the caller may change directory later.
+inline auto parse(const std::vector<std::string>& words, const std::string& program, const std::string& root_by_default)
+    -> std::expected<request, usage_error> {
+  request r;
+  std::string format = "text", unused;
+  bool version = false;
+  r.global.root = root_by_default;
+  detail::parser global{""};
+  detail::add_global(global, r.global, format, unused, version);
+  const auto at = detail::split_at_command(words, {"root", "log", "log-format", "rootless", "criu"});
+  const auto middle = words.begin() + static_cast<std::ptrdiff_t>(std::min(at, words.size()));
+  if (auto done = global.parse({words.begin(), middle}, false); !done)
+    return std::unexpected(usage_error{.message = done.error().message, .to_stdout = help_text()});
+  for (auto word = words.begin(); word != middle; ++word)
+    if (word->starts_with("--root") || word->starts_with("-root")) r.global.root_given = !word->contains("less");
+  r.global.root = detail::without_trailing_slashes(detail::absolute(r.global.root));
+  r.global.log = detail::absolute(r.global.log);
+  r.global.log_json = format == "json";
+  const auto with_log = [&](usage_error e) {
+    e.global = r.global;
+    return std::unexpected(std::move(e));
+  };
+  if (format != "text" && format != "json") return with_log({.message = "invalid log-format: " + format});
+  if (r.global.root.empty() || r.global.root == "/")
+    return with_log({.message = "Option --root argument should not be set to /"});
+  if (version) {
+    r.what = show_version{};
+    return r;
+  }
+  if (global.help || middle == words.end()) {
+    r.what = show_text{help_text()};
+    return r;
+  }
+  if (auto done = detail::command_line{r, program}.parse(*middle, {middle + 1, words.end()}); !done)
+    return with_log(done.error());
+  return r;
+}
+
+}  // namespace ocitk::cli
+
+#endif

@@ -1,0 +1,192 @@
+#ifndef OCITK_SPEC_VALIDATE_HPP
+#define OCITK_SPEC_VALIDATE_HPP
+
+#include <ocitk/error.hpp>
+#include <ocitk/spec/config.hpp>
+#include <ocitk/spec/detail/fields.hpp>
+#include <ocitk/spec/sysctl.hpp>
+
+#include <fmt/core.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What can be said about a config by reading it: nothing here asks the system. What a stage understands anyway
+/// (mount options, limits, seccomp words, rlimits) is judged there.
+namespace ocitk::spec {
+
+/// What the verdict depends on beside the document.
+struct circumstances {
+  ::uid_t euid = 0;
+  bool no_pivot = false;
+};
+
+namespace detail {
+
+inline auto check_env(const strings& env) -> result<> {
+  for (std::size_t i = 0; i < env.size(); ++i) {
+    const auto pointer = fmt::format("/process/env/{}", i);
+    const auto equals = env[i].find('=');
+    if (equals == std::string::npos) return failure("invalid environment variable: missing '='", pointer);
+    if (equals == 0) return failure("invalid environment variable: name cannot be empty", pointer);
+  }
+  return {};
+}
+
+inline auto check_process(const config& c) -> result<> {
+  if (!c.process) return failure("process property must not be empty", "/process");
+  const auto& p = *c.process;
+  if (p.cwd.empty()) return failure("Cwd property must not be empty", "/process/cwd");
+  if (!p.cwd.starts_with('/')) return failure("Cwd must be an absolute path", "/process/cwd");
+  if (p.args.empty()) return failure("args must not be empty", "/process/args");
+  constexpr int most = 1000;
+  if (p.oom_score_adj && (*p.oom_score_adj < -most || *p.oom_score_adj > most))
+    return failure("oomScoreAdj must be from -1000 to 1000", "/process/oomScoreAdj");
+  return check_env(p.env);
+}
+
+inline auto check_namespaces(const linux_& l) -> result<> {
+  constexpr std::array<std::string_view, 8> known{"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"};
+  for (std::size_t i = 0; i < l.namespaces.size(); ++i) {
+    const auto& n = l.namespaces[i];
+    const auto pointer = fmt::format("/linux/namespaces/{}", i);
+    if (std::ranges::find(known, n.type) == known.end())
+      return failure(fmt::format("namespace \"{}\" does not exist", n.type), pointer + "/type");
+    if (l.find(n.type) != &n) return failure("malformed spec file: duplicated ns", pointer);
+    if (!n.path.empty() && !n.path.starts_with('/')) return failure("namespace path must be absolute", pointer + "/path");
+  }
+  return {};
+}
+
+inline auto check_maps(const linux_& l, ::uid_t euid) -> result<> {
+  const bool maps = !l.uid_mappings.empty() || !l.gid_mappings.empty();
+  if (maps && !l.has("user"))
+    return failure("user namespace mappings specified, but user namespace isn't enabled in the config", "/linux/uidMappings");
+  if (l.creates("user") && (l.uid_mappings.empty() || l.gid_mappings.empty()))
+    return failure("user namespaces enabled, but no namespace path to join nor mappings to apply specified", "/linux/namespaces");
+  if (euid != 0 && !l.has("user")) return failure("rootless container requires user namespaces", "/linux/namespaces");
+  return {};
+}
+
+inline auto check_needs(const config& c) -> result<> {
+  if (!c.hostname.empty() && !c.linux.has("uts"))
+    return failure("unable to set hostname without a private UTS namespace", "/hostname");
+  if (!c.domainname.empty() && !c.linux.has("uts"))
+    return failure("unable to set domainname without a private UTS namespace", "/domainname");
+  if (c.linux.has("mount")) return {};
+  if (!c.linux.masked_paths.empty() || !c.linux.readonly_paths.empty())
+    return failure("unable to restrict sys entries without a private MNT namespace", "/linux/maskedPaths");
+  if (!c.mounts.empty()) return failure("unable to mount without a private MNT namespace", "/mounts");
+  return {};
+}
+
+inline auto check_paths(const strings& paths, std::string_view pointer) -> result<> {
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    if (!paths[i].starts_with('/')) return failure("must be an absolute path", fmt::format("{}/{}", pointer, i));
+  return {};
+}
+
+/// Only what a namespace of the container's own isolates (threat R13).
+inline auto check_sysctl(const linux_& l, const std::string& key) -> result<> {
+  constexpr std::array<std::string_view, 8> ipc{"kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem",
+                                                "kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced"};
+  const auto path = OCITK_TRY(sysctl_path(key));
+  if (std::ranges::find(ipc, path) != ipc.end() || path.starts_with("fs/mqueue/")) {
+    if (l.has("ipc")) return {};
+    return failure(fmt::format("sysctl \"{}\" is not allowed in the hosts ipc namespace", key));
+  }
+  if (path.starts_with("net/")) {
+    if (l.has("network")) return {};
+    return failure(fmt::format("sysctl \"{}\" not allowed in host network namespace", key));
+  }
+  if (path == "kernel/domainname" && l.has("uts")) return {};
+  if (path == "kernel/hostname") return failure(fmt::format("sysctl \"{}\" conflicts with the OCI \"hostname\" field", key));
+  if (path.starts_with("user/")) {
+    if (l.has("user")) return {};
+    return failure("setting ucounts without a user namespace not allowed: " + key);
+  }
+  return failure(fmt::format("sysctl \"{}\" is not in a separate kernel namespace", key));
+}
+
+inline auto check_linux(const linux_& l, const circumstances& about) -> result<> {
+  OCITK_TRY(check_namespaces(l));
+  OCITK_TRY(check_maps(l, about.euid));
+  OCITK_TRY(check_paths(l.masked_paths, "/linux/maskedPaths"));
+  OCITK_TRY(check_paths(l.readonly_paths, "/linux/readonlyPaths"));
+  for (const auto& [key, value] : l.sysctl) OCITK_TRY(at(below("/linux/sysctl", key), check_sysctl(l, key)));
+  constexpr std::array<std::string_view, 9> words{"", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"};
+  if (std::ranges::find(words, l.rootfs_propagation) == words.end())
+    return failure(fmt::format("rootfsPropagation={} is not supported", l.rootfs_propagation), "/linux/rootfsPropagation");
+  return {};
+}
+
+inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
+  return failure(fmt::format("{} is not supported yet", what), std::move(pointer));
+}
+
+inline auto check_mount_supported(const mount& m, std::size_t index) -> result<> {
+  constexpr std::array<std::string_view, 21> later{
+      "rro", "rrw", "rnosuid", "rsuid", "rnodev", "rdev", "rnoexec", "rexec", "rnodiratime", "rdiratime", "rrelatime",
+      "rnorelatime", "rnoatime", "ratime", "rstrictatime", "rnostrictatime", "rnosymfollow", "rsymfollow", "idmap",
+      "ridmap", "tmpcopyup"};
+  const auto pointer = fmt::format("/mounts/{}", index);
+  if (!m.uid_mappings.empty() || !m.gid_mappings.empty()) return not_yet("an id-mapped mount", pointer + "/uidMappings");
+  for (const auto& option : m.options)
+    if (std::ranges::find(later, option) != later.end() || option.starts_with("idmap="))
+      return not_yet(fmt::format("mount option \"{}\"", option), pointer + "/options");
+  return {};
+}
+
+inline auto check_process_supported(const process& p) -> result<> {
+  if (p.scheduler) return not_yet("scheduler", "/process/scheduler");
+  if (p.io_priority) return not_yet("ioPriority", "/process/ioPriority");
+  if (!p.apparmor_profile.empty()) return not_yet("apparmorProfile", "/process/apparmorProfile");
+  if (!p.selinux_label.empty()) return not_yet("selinuxLabel", "/process/selinuxLabel");
+  return {};
+}
+
+inline auto check_linux_supported(const linux_& l) -> result<> {
+  if (!l.net_devices.empty()) return not_yet("netDevices", "/linux/netDevices");
+  if (!l.time_offsets.empty()) return not_yet("timeOffsets", "/linux/timeOffsets");
+  if (l.personality) return not_yet("personality", "/linux/personality");
+  if (l.memory_policy) return not_yet("memoryPolicy", "/linux/memoryPolicy");
+  if (l.intel_rdt) return not_yet("intelRdt", "/linux/intelRdt");
+  if (!l.mount_label.empty()) return not_yet("mountLabel", "/linux/mountLabel");
+  if (l.seccomp && !l.seccomp->listener_path.empty()) return not_yet("a seccomp listener", "/linux/seccomp/listenerPath");
+  return {};
+}
+
+}  // namespace detail
+
+/// The rules of the specification and of the kernel, as far as the document alone shows them.
+///
+/// Returns  warnings
+/// Fails    with the pointer of what is wrong, in the words callers of runc know
+inline auto validate(const config& c, const circumstances& about) -> result<strings> {
+  if (!c.root) return failure("root must be specified", "/root");
+  OCITK_TRY(detail::check_process(c));
+  OCITK_TRY(detail::check_linux(c.linux, about));
+  OCITK_TRY(detail::check_needs(c));
+  if (about.euid != 0 && !c.process->user.additional_gids.empty())
+    return failure("cannot set any additional groups in a rootless container", "/process/user/additionalGids");
+  strings warnings;
+  for (const auto& m : c.mounts)
+    if (!m.destination.starts_with('/')) warnings.push_back(fmt::format("mount destination {} is not absolute", m.destination));
+  return warnings;
+}
+
+/// What this version cannot do is refused, never left out in silence.
+inline auto check_supported(const config& c) -> result<> {
+  if (!c.hooks.empty()) return detail::not_yet("a hook", "/hooks");
+  for (std::size_t i = 0; i < c.mounts.size(); ++i) OCITK_TRY(detail::check_mount_supported(c.mounts[i], i));
+  if (c.process) OCITK_TRY(detail::check_process_supported(*c.process));
+  return detail::check_linux_supported(c.linux);
+}
+
+}  // namespace ocitk::spec
+
+#endif

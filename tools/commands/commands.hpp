@@ -1,0 +1,33 @@
+#ifndef OCITK_TOOLS_COMMANDS_HPP
+#define OCITK_TOOLS_COMMANDS_HPP
+
+#include <ocitk/cli/options.hpp>
+#include <ocitk/error.hpp>
+#include <ocitk/runtime/log.hpp>
+
+#include <string>
+#include <string_view>
+
+/// The commands of `ocitk`. Each returns the exit code of the program, or why it failed; nothing but main prints
+/// errors.
+namespace ocitk::tools {
+
+/// What every command gets to work with.
+struct surroundings {
+  const cli::global_options& global;
+  const runtime::logger& log;
+};
+
+auto create(const surroundings&, const cli::create_options&) -> result<int>;
+auto run(const surroundings&, const cli::create_options&) -> result<int>;
+auto start(const surroundings&, const std::string& id) -> result<int>;
+auto state(const surroundings&, const std::string& id) -> result<int>;
+auto list(const surroundings&, const cli::list_options&) -> result<int>;
+auto kill(const surroundings&, const cli::kill_options&) -> result<int>;
+auto remove(const surroundings&, const cli::delete_options&) -> result<int>;
+auto write_spec(const surroundings&, const cli::spec_options&) -> result<int>;
+auto print_version(std::string_view program) -> result<int>;
+
+}  // namespace ocitk::tools
+
+#endif

@@ -1,0 +1,135 @@
+#include "commands.hpp"
+
+#include <ocitk/runtime/container.hpp>
+#include <ocitk/runtime/start_gate.hpp>
+#include <ocitk/runtime/status.hpp>
+#include <ocitk/runtime/store.hpp>
+#include <ocitk/sys/cgroup_tree.hpp>
+#include <ocitk/sys/process.hpp>
+
+#include <fmt/core.h>
+
+#include <csignal>
+
+// start, kill, delete: commands that change a container that is there.
+namespace ocitk::tools {
+
+namespace {
+
+using runtime::status;
+
+constexpr int longest_death = 10'000;  // milliseconds
+
+struct found {
+  runtime::entry entry;
+  runtime::record known{};
+  runtime::live now{};
+};
+
+auto open_entry(const surroundings& about, const std::string& id) -> result<runtime::entry> {
+  OCITK_TRY(runtime::check_id(id));
+  const auto store = runtime::store::open(about.global.root, false);
+  if (!store && store.error().code == ENOENT) return failure("container does not exist");
+  if (!store) return std::unexpected(store.error());
+  return store->open(id);
+}
+
+/// The container as it is while we hold its lock.
+auto look_up(const surroundings& about, const std::string& id) -> result<found> {
+  auto entry = OCITK_TRY(open_entry(about, id));
+  OCITK_TRY(entry.lock(runtime::usual_lock_wait));
+  auto known = OCITK_TRY(entry.read());
+  auto now = OCITK_TRY(runtime::observe(entry, known));
+  return found{std::move(entry), std::move(known), std::move(now)};
+}
+
+auto alive(const runtime::live& now) -> bool { return now.pidfd && now.is != status::stopped; }
+
+/// SIGKILL to init; without a PID namespace of its own, to everything in its cgroups.
+auto kill_everything(const found& c) -> result<> {
+  if (!c.known.own_pid_namespace) return sys::cgroupfs::kill_all(c.known.cgroup_paths);
+  if (alive(c.now)) {
+    auto sent = sys::send_signal(c.now.pidfd, SIGKILL);
+    if (!sent && sent.error().code != ESRCH) return sent;
+  }
+  return sys::cgroupfs::thaw(c.known.cgroup_paths);  // a frozen process does not die (threat F18)
+}
+
+auto await_death(const found& c) -> result<> {
+  if (!alive(c.now)) return {};
+  if (!OCITK_TRY(sys::wait_exit(c.now.pidfd, longest_death))) return failure("container init still running");
+  return {};
+}
+
+auto destroy(found& c) -> result<int> {
+  OCITK_TRY(kill_everything(c));
+  OCITK_TRY(await_death(c));
+  OCITK_TRY(runtime::destroy(c.entry, c.known));
+  return 0;
+}
+
+/// Half created, or its state is unreadable: what was intended tells where its traces are (threats F1, F4, F5).
+auto destroy_remains(const surroundings& about, const std::string& id) -> result<int> {
+  auto entry = OCITK_TRY(open_entry(about, id));
+  OCITK_TRY(entry.lock(runtime::usual_lock_wait));
+  if (auto intent = entry.read_intent()) {
+    OCITK_TRY(sys::cgroupfs::kill_all(intent->cgroup_paths));
+    OCITK_TRY(sys::cgroupfs::remove(intent->cgroup_paths));
+  }
+  OCITK_TRY(entry.remove());
+  return 0;
+}
+
+auto unknown(const error& e) -> bool { return e.detail == "container does not exist"; }
+
+auto force_delete(const surroundings& about, const std::string& id) -> result<int> {
+  auto c = look_up(about, id);
+  if (c) return destroy(*c);
+  if (unknown(c.error())) return 0;
+  return destroy_remains(about, id);
+}
+
+}  // namespace
+
+auto start(const surroundings& about, const std::string& id) -> result<int> {
+  const auto c = OCITK_TRY(look_up(about, id));
+  if (c.now.is == status::stopped) return failure("cannot start a container that has stopped");
+  if (c.now.is == status::running) return failure("cannot start an already running container");
+  if (c.now.is != status::created)
+    return failure(fmt::format("cannot start a container in the {} state", runtime::to_string(c.now.is)));
+  OCITK_TRY(runtime::open_gate(c.entry.dir()));
+  return 0;
+}
+
+auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> {
+  const auto number = sys::signal_number(o.signal);
+  if (!number) return failure(fmt::format("unknown signal \"{}\"", o.signal));
+  const auto c = OCITK_TRY(look_up(about, o.id));
+  if (!alive(c.now)) {
+    if (*number == SIGKILL && !c.known.own_pid_namespace && !c.known.cgroup_paths.empty())
+      OCITK_TRY(sys::cgroupfs::kill_all(c.known.cgroup_paths));
+    if (o.all) return 0;
+    return failure("container not running");
+  }
+  if (*number == SIGKILL) {
+    OCITK_TRY(kill_everything(c));
+    return 0;
+  }
+  auto sent = sys::send_signal(c.now.pidfd, *number);
+  if (!sent && sent.error().code == ESRCH && !o.all) return failure("container not running");
+  if (!sent && sent.error().code != ESRCH) return std::unexpected(sent.error());
+  return 0;
+}
+
+auto remove(const surroundings& about, const cli::delete_options& o) -> result<int> {
+  if (o.force) {
+    OCITK_TRY(runtime::check_id(o.id));
+    return force_delete(about, o.id);
+  }
+  auto c = look_up(about, o.id);
+  if (!c) return std::unexpected(c.error());
+  if (c->now.is == status::stopped || c->now.is == status::created) return destroy(*c);
+  return failure(fmt::format("cannot delete container {} that is not stopped: {}", o.id, runtime::to_string(c->now.is)));
+}
+
+}  // namespace ocitk::tools
