@@ -83,7 +83,8 @@ struct dispatcher {
 auto refuse(const cli::usage_error& why) -> int {
   const auto log = runtime::logger::open(why.global.log, why.global.log_json, false);
   (void)sys::write_all(fd_ref::of(1), why.to_stdout);  // help for a person; the error itself is below
-  (log ? *log : runtime::logger{}).fatal({.detail = why.message}, "");
+  const runtime::logger fallback;
+  (log ? *log : fallback).fatal({.detail = why.message}, "");
   return 1;
 }
 

@@ -42,10 +42,11 @@ struct init_context {
   bool new_keyring = true;                    ///< false: stay in the caller's session keyring
   unique_fd rootfs{};                         ///< the root's mount; empty until a stage or the parent opens it
   std::vector<unique_fd> mount_sources{};     ///< one per /mounts entry; empty where init opens it itself
-  std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed
+  std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed, as mounts::plan_nodes() lists them
   std::vector<unique_fd> cgroup_joins{};      ///< v1 `tasks` files, open for writing
   std::vector<own_cgroup> cgroups{};          ///< in join order, cgroup2 last
   unique_fd devpts{};                         ///< the mount on /dev/pts, left by the stage that made it
+  std::vector<unique_fd> read_only_later{};   ///< mounts that asked for `ro` and have to be filled first
   unique_fd console{};                        ///< master of the terminal, for the caller
   std::string console_name{};                 ///< "/dev/pts/0" inside the container
   std::optional<sys::seccomp_filter> filter{};  ///< compiled by the parent; empty: the stage compiles it

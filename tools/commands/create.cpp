@@ -136,15 +136,15 @@ auto run_foreground(const surroundings& about, const spec::config& config, const
   auto terminal = std::move(nascent.init.terminal);
   const auto known = nascent.known;
   const auto child = OCITK_TRY(hand_over(about, nascent, o));
-  nascent.entry.unlock();
+  nascent.where.unlock();
   const auto status = runtime::run_foreground({.pid = child.pid,
                                                .pidfd = child.pidfd.get(),
                                                .signals = signals.get(),
                                                .terminal = std::move(terminal),
                                                .pipes = std::move(pipes.ours)});
   if (o.keep) return status;
-  if (auto locked = nascent.entry.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
-  if (auto gone = runtime::destroy(nascent.entry, known); !gone) about.log.write(runtime::level::warning, gone.error());
+  if (auto locked = nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
+  if (auto gone = runtime::destroy(nascent.where, known); !gone) about.log.write(runtime::level::warning, gone.error());
   return status;
 }
 

@@ -88,7 +88,8 @@ auto state(const surroundings& about, const std::string& id) -> result<int> {
   if (!store && store.error().code == ENOENT) return failure("container does not exist");
   if (!store) return std::unexpected(store.error());
   const auto entry = OCITK_TRY(store->open(id));
-  OCITK_TRY(print(spec::state_text(OCITK_TRY(describe(entry)), 2) + "\n"));
+  const auto now = OCITK_TRY(describe(entry));
+  OCITK_TRY(print(spec::state_text(now, 2) + "\n"));
   return 0;
 }
 

@@ -37,7 +37,7 @@ struct birth {
 
 /// A container whose init waits for `go`; undone in reverse order unless kept.
 struct nascent {
-  entry entry;
+  entry where;
   stages::cgroup::cgroup_guard cgroups;
   ready_init init{};
   record known{};
@@ -112,28 +112,28 @@ inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sy
 inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto filter = OCITK_TRY(detail::compiled_filter(b.spec));
   OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(b.spec.process->rlimits)));
-  auto entry = OCITK_TRY(where.create(b.id));
+  auto made = OCITK_TRY(where.create(b.id));
   const auto layout = OCITK_TRY(in_stage("cgroup", sys::cgroupfs::detect()));
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
-  OCITK_TRY(entry.write_intent(known));
+  OCITK_TRY(made.write_intent(known));
   auto cgroups = OCITK_TRY(in_stage("cgroup", stages::cgroup::make_with_limits(std::move(places), b.spec.linux)));
   unique_fd gate;
-  if (b.with_gate) gate = OCITK_TRY(make_gate(entry.dir()));
+  if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
   auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter)));
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
-  return nascent{.entry = std::move(entry), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known)};
+  return nascent{.where = std::move(made), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known)};
 }
 
 /// Writes the state and lets init go on: to its gate, or to its payload. From here on the container outlives us.
 inline auto deliver(nascent& n) -> result<sys::child> {
-  OCITK_TRY(n.entry.write_state(n.known));
+  OCITK_TRY(n.where.write_state(n.known));
   OCITK_TRY(n.init.talk.say(word::go));
   n.cgroups.keep();
-  n.entry.keep();
+  n.where.keep();
   return n.init.process.let_go();
 }
 
@@ -141,10 +141,10 @@ inline auto deliver(nascent& n) -> result<sys::child> {
 ///
 /// Calls  kill(2), rmdir(2), unlinkat(2)
 /// Fails  EBUSY naming processes that would not die
-inline auto destroy(entry& entry, const record& known) -> result<> {
+inline auto destroy(entry& where, const record& known) -> result<> {
   if (!known.own_pid_namespace) OCITK_TRY(sys::cgroupfs::kill_all(known.cgroup_paths));
   OCITK_TRY(sys::cgroupfs::remove(known.cgroup_paths));
-  return entry.remove();
+  return where.remove();
 }
 
 }  // namespace ocitk::runtime

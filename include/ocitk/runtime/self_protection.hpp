@@ -7,7 +7,7 @@
 #include <ocitk/sys/mount.hpp>
 
 #include <fcntl.h>
-#include <linux/memfd.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>

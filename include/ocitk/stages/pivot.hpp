@@ -25,7 +25,7 @@ struct change_root : stage_in<init_context> {
       OCITK_TRY(at("/root/path", checked(::chroot("."), "chroot")));
       return at("/root/path", checked(::chdir("/"), "chdir"));
     }
-    OCITK_TRY(at("/root/path", sys::pivot_here()));
+    OCITK_TRY(at("/root/path", sys::pivot_here(!ctx.spec.linux.rootfs_propagation.empty())));
     return at("/linux/rootfsPropagation", propagate(ctx));
   }
 

@@ -52,6 +52,14 @@ inline auto open_in_root(fd_ref root, const std::string& path, int flags = O_PAT
   return detail::open_resolved(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+/// The same, refusing every symbolic link: what it opens lies where the string says.
+///
+/// Calls  openat2(2) RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS
+/// Fails  ELOOP where a link is on the way or at its end
+inline auto open_straight(fd_ref root, const std::string& path, int flags = O_PATH) -> result<unique_fd> {
+  return detail::open_resolved(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+}
+
 /// Opens a path strictly below a directory of one file system: for procfs and cgroupfs handles.
 ///
 /// Calls  openat2(2) RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS
@@ -74,6 +82,11 @@ inline auto filesystem_of(fd_ref fd) -> result<long> {
 
 inline auto is_directory(fd_ref fd) -> result<bool> {
   return S_ISDIR(OCITK_TRY(status_of(fd)).st_mode);
+}
+
+/// Are both the same file of the same file system?
+inline auto same_file(const struct stat& a, const struct stat& b) -> bool {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /// Is it the character device `major:minor`?
@@ -101,6 +114,18 @@ inline auto read_link_at(fd_ref dir, const std::string& name) -> result<std::str
   return target;
 }
 
+/// Lets modes be what they are asked to be, for the life of this object.
+class no_umask {
+ public:
+  no_umask() : before_{::umask(0)} {}
+  ~no_umask() { ::umask(before_); }
+  no_umask(const no_umask&) = delete;
+  auto operator=(const no_umask&) -> no_umask& = delete;
+
+ private:
+  mode_t before_;
+};
+
 enum class target_kind { directory, file };
 
 namespace detail {
@@ -115,18 +140,15 @@ inline auto make_node(fd_ref parent, const std::string& name, target_kind kind) 
 
 }  // namespace detail
 
-/// Opens a path of the container, making what is missing of it: parents 0755, the last component as asked for.
-/// A dangling symbolic link is made whole at the place it points to, below the root. Nothing untrusted is opened
-/// for more than O_PATH.
-///
-/// Calls  openat2(2), mkdirat(2), mknodat(2) S_IFREG
-/// Fails  ENOTDIR, EROFS, ELOOP after 40 links
 inline auto make_in_root(fd_ref root, const std::string& path, target_kind kind, int links_left = 40)
+    -> result<unique_fd>;
+
+/// Makes and opens a path of the container that was just found missing; see make_in_root().
+inline auto make_missing(fd_ref root, const std::string& path, target_kind kind, int links_left = 40)
     -> result<unique_fd> {
-  auto found = open_in_root(root, path);
-  if (found || found.error().code != ENOENT) return found;
   const auto [parent_path, name] = split(path);
-  if (name.empty() || name == "." || name == "..") return found;
+  if (name.empty() || name == "." || name == "..")
+    return std::unexpected(error{.code = ENOENT, .call = "openat2", .detail = path});
   const auto parent = OCITK_TRY(make_in_root(root, parent_path, target_kind::directory, links_left));
   if (auto link = read_link_at(parent, name)) {
     if (links_left == 0) return std::unexpected(error{.code = ELOOP, .call = "openat2", .detail = path});
@@ -138,6 +160,19 @@ inline auto make_in_root(fd_ref root, const std::string& path, target_kind kind,
   if (S_ISLNK(OCITK_TRY(status_of(*made)).st_mode))
     return std::unexpected(error{.code = ELOOP, .call = "openat2", .detail = path});
   return made;
+}
+
+/// Opens a path of the container, making what is missing of it: parents 0755, the last component as asked for.
+/// A dangling symbolic link is made whole at the place it points to, below the root. Nothing untrusted is opened
+/// for more than O_PATH.
+///
+/// Calls  openat2(2), mkdirat(2), mknodat(2) S_IFREG
+/// Fails  ENOTDIR, EROFS, ELOOP after 40 links
+inline auto make_in_root(fd_ref root, const std::string& path, target_kind kind, int links_left)
+    -> result<unique_fd> {
+  auto found = open_in_root(root, path);
+  if (found || found.error().code != ENOENT) return found;
+  return make_missing(root, path, kind, links_left);
 }
 
 }  // namespace ocitk::sys

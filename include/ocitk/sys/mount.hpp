@@ -27,6 +27,7 @@ inline auto clone_mount(fd_ref dir, const std::string& path, bool recursive) -> 
   return unique_fd{fd};
 }
 
+/// The mount that a descriptor is on, rooted at what it refers to.
 inline auto clone_mount(fd_ref what, bool recursive) -> result<unique_fd> { return clone_mount(what, "", recursive); }
 
 /// Attaches a detached mount on top of what `target` refers to.
@@ -35,6 +36,16 @@ inline auto clone_mount(fd_ref what, bool recursive) -> result<unique_fd> { retu
 inline auto move_onto(fd_ref mount, fd_ref target) -> result<> {
   return checked(::move_mount(mount.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
                  "move_mount");
+}
+
+/// Attaches a detached mount on an entry of a directory that nobody else can change: one we just mounted.
+inline auto move_onto(fd_ref mount, fd_ref dir, const std::string& name) -> result<> {
+  return checked(::move_mount(mount.get(), "", dir.get(), name.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+}
+
+/// Attaches a detached mount on top of `/`: it covers everything, and the calling process still sees what is below.
+inline auto move_onto_root(fd_ref mount) -> result<> {
+  return checked(::move_mount(mount.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
 }
 
 struct mount_attributes {
@@ -56,11 +67,12 @@ inline auto set_attributes(fd_ref mount, const mount_attributes& wanted, bool re
   return checked(::mount_setattr(mount.get(), "", flags, &attr, sizeof attr), "mount_setattr");
 }
 
-/// Sets the propagation of everything below `/` of this mount namespace.
-inline auto set_propagation_of_all(std::uint64_t propagation) -> result<> {
+/// Sets the propagation of `/`, or of it and everything below in this mount namespace.
+inline auto set_propagation_of_root(std::uint64_t propagation, bool recursive) -> result<> {
   struct mount_attr attr{};
   attr.propagation = propagation;
-  return checked(::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr), "mount_setattr");
+  return checked(::mount_setattr(AT_FDCWD, "/", recursive ? unsigned{AT_RECURSIVE} : 0U, &attr, sizeof attr),
+                 "mount_setattr");
 }
 
 /// A file system in the making: fsopen(2), fsconfig(2), fsmount(2).
@@ -78,6 +90,8 @@ class new_filesystem {
     return value(text.substr(0, equals), text.substr(equals + 1));
   }
   auto value(const std::string& key, const std::string& text) const -> result<> {
+    constexpr std::size_t longest = 255;  // fsconfig(2) only says EINVAL
+    if (text.size() > longest) return failure("value of " + key + " is longer than 255 bytes");
     return judged(::fsconfig(fd_.get(), FSCONFIG_SET_STRING, key.c_str(), text.c_str(), 0));
   }
   /// Makes the superblock and a detached mount of it.
@@ -106,10 +120,16 @@ class new_filesystem {
 };
 
 /// Makes the current directory the root and its mount the old root's successor; the old one is gone after it.
+/// Where mounts of the old root may have peers on the host, `cut_off` makes them slaves first: otherwise taking
+/// them away here would take them away there.
 ///
-/// Calls  pivot_root(2) with both arguments ".", umount2(2) MNT_DETACH, chdir(2)
-inline auto pivot_here() -> result<> {
+/// Calls  pivot_root(2) with both arguments ".", mount_setattr(2), umount2(2) MNT_DETACH, chdir(2)
+inline auto pivot_here(bool cut_off) -> result<> {
+  unique_fd old;
+  if (cut_off) old = unique_fd{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (cut_off && !old) return failed("open", "/");
   OCITK_TRY(checked(::syscall(SYS_pivot_root, ".", "."), "pivot_root"));
+  if (old) OCITK_TRY(set_attributes(old, {.propagation = MS_SLAVE}, true));
   OCITK_TRY(checked(::umount2(".", MNT_DETACH), "umount2"));
   return checked(::chdir("/"), "chdir");
 }

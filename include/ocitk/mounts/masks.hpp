@@ -1,0 +1,106 @@
+#ifndef OCITK_MOUNTS_MASKS_HPP
+#define OCITK_MOUNTS_MASKS_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/sys/file.hpp>
+#include <ocitk/sys/mount.hpp>
+
+#include <fmt/core.h>
+
+#include <string>
+#include <utility>
+
+/// What the container must not see, or not change. The covers come from the host or from nowhere, never from the
+/// container (threat R14); a cover that cannot be put up is an error.
+namespace ocitk::mounts {
+
+namespace detail {
+
+inline auto means_missing(const error& e) -> bool { return e.code == ENOENT || e.code == ENOTDIR; }
+
+/// The two covers, made when first needed.
+class covers {
+ public:
+  auto over(fd_ref target, bool directory) -> result<> {
+    return directory ? over_directory(target) : over_file(target);
+  }
+
+ private:
+  /// The host's null device, verified.
+  auto over_file(fd_ref target) -> result<> {
+    if (!null_) {
+      null_ = OCITK_TRY(sys::open_at(fd_ref::cwd(), "/dev/null", O_PATH | O_NOFOLLOW));
+      if (!sys::is_char_device(OCITK_TRY(sys::status_of(null_)), 1, 3)) return failure("/dev/null of the host is no null device");
+    }
+    const auto mount = OCITK_TRY(sys::clone_mount(null_, false));
+    OCITK_TRY(sys::set_attributes(mount, {.propagation = MS_PRIVATE}, false));
+    return sys::move_onto(mount, target);
+  }
+  /// One empty read-only tmpfs for all: the first target gets it, the others clones of it. Attached first, for older
+  /// kernels clone no detached mount.
+  auto over_directory(fd_ref target) -> result<> {
+    if (empty_) return sys::move_onto(OCITK_TRY(sys::clone_mount(empty_, false)), target);
+    auto made = make_empty("1");
+    if (!made) made = make_empty("2");  // some kernels count the root twice
+    empty_ = OCITK_TRY(std::move(made));
+    return sys::move_onto(empty_, target);
+  }
+  static auto make_empty(const char* inodes) -> result<unique_fd> {
+    const auto fs = OCITK_TRY(sys::new_filesystem::open("tmpfs"));
+    OCITK_TRY(fs.value("nr_blocks", "1"));
+    OCITK_TRY(fs.value("nr_inodes", inodes));
+    OCITK_TRY(fs.option("ro"));
+    return fs.mount(MOUNT_ATTR_RDONLY);
+  }
+  unique_fd null_{}, empty_{};
+};
+
+inline auto mask(fd_ref root, const std::string& path, covers& with) -> result<> {
+  const auto target = sys::open_in_root(root, path);
+  if (!target && means_missing(target.error())) return {};
+  if (!target) return std::unexpected(target.error());
+  const bool directory = OCITK_TRY(sys::is_directory(*target));
+  return with.over(*target, directory);
+}
+
+inline auto make_read_only(fd_ref root, const std::string& path) -> result<> {
+  const auto target = sys::open_in_root(root, path);
+  if (!target && means_missing(target.error())) return {};
+  if (!target) return std::unexpected(target.error());
+  const auto clone = OCITK_TRY(sys::clone_mount(*target, true));
+  OCITK_TRY(sys::set_attributes(clone, {.set = MOUNT_ATTR_RDONLY}, false));
+  return sys::move_onto(clone, *target);
+}
+
+}  // namespace detail
+
+/// Reads    /linux/maskedPaths, /linux/readonlyPaths; missing ones are skipped
+/// Process  init, after every other mount
+/// Calls    openat2(2), open_tree(2), mount_setattr(2), move_mount(2), fsopen(2) of one tmpfs
+inline auto protect(const init_context& ctx) -> result<> {
+  detail::covers covers;
+  const auto& linux = ctx.spec.linux;
+  for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
+    OCITK_TRY(at(fmt::format("/linux/readonlyPaths/{}", i),
+                 trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]))));
+  for (std::size_t i = 0; i < linux.masked_paths.size(); ++i)
+    OCITK_TRY(at(fmt::format("/linux/maskedPaths/{}", i),
+                 trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers))));
+  return {};
+}
+
+/// Mounts that had to be filled first, then the root itself.
+///
+/// Reads  /root/readonly
+/// Calls  mount_setattr(2) MOUNT_ATTR_RDONLY
+inline auto close_for_writing(init_context& ctx) -> result<> {
+  for (const auto& mount : ctx.read_only_later)
+    OCITK_TRY(at("/mounts", sys::set_attributes(mount, {.set = MOUNT_ATTR_RDONLY}, false)));
+  ctx.read_only_later.clear();
+  if (!ctx.spec.root->readonly) return {};
+  return at("/root/readonly", sys::set_attributes(ctx.rootfs, {.set = MOUNT_ATTR_RDONLY}, false));
+}
+
+}  // namespace ocitk::mounts
+
+#endif

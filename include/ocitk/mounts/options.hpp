@@ -1,0 +1,247 @@
+#ifndef OCITK_MOUNTS_OPTIONS_HPP
+#define OCITK_MOUNTS_OPTIONS_HPP
+
+#include <ocitk/error.hpp>
+#include <ocitk/spec/config.hpp>
+#include <ocitk/sys/mount.hpp>
+
+#include <sys/mount.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What the words of /mounts/N/options come to. Nothing here touches the system.
+namespace ocitk::mounts {
+
+/// One entry of /mounts, understood.
+struct plan {
+  std::string destination{};  ///< absolute; no empty, `.` component, no slash at the end
+  bool bind = false;
+  bool recursive = false;                ///< rbind: what is mounted below comes along
+  bool remount = false;                  ///< changes the mount that is there
+  bool read_only = false;                ///< `ro`; in `self` too unless it has to wait
+  bool read_only_later = false;          ///< tmpfs and /dev: other stages have to fill them first
+  sys::mount_attributes self{};          ///< of this mount, with its propagation unless that is recursive
+  sys::mount_attributes below{};         ///< of it and all below: `rro` and its like, `rprivate` and its like
+  std::vector<std::string> data{};       ///< for the file system: "size=64k", "newinstance", "sync"
+  bool operator==(const plan&) const = default;
+};
+
+/// `//dev/./pts/` is `/dev/pts`; `dev` is `/dev`. Components `..` stay: where they lead is for the kernel to say.
+inline auto clean(std::string_view path) -> std::string {
+  std::string out;
+  while (!path.empty()) {
+    const auto end = path.find('/');
+    const auto part = path.substr(0, end);
+    if (!part.empty() && part != ".") out.append("/").append(part);
+    path = end == std::string_view::npos ? std::string_view{} : path.substr(end + 1);
+  }
+  return out.empty() ? "/" : out;
+}
+
+namespace detail {
+
+struct attribute_word {
+  std::string_view word;
+  std::uint64_t bit;
+  bool set;
+};
+
+inline constexpr std::array<attribute_word, 12> attribute_words{{
+    {"ro", MOUNT_ATTR_RDONLY, true},
+    {"rw", MOUNT_ATTR_RDONLY, false},
+    {"nosuid", MOUNT_ATTR_NOSUID, true},
+    {"suid", MOUNT_ATTR_NOSUID, false},
+    {"nodev", MOUNT_ATTR_NODEV, true},
+    {"dev", MOUNT_ATTR_NODEV, false},
+    {"noexec", MOUNT_ATTR_NOEXEC, true},
+    {"exec", MOUNT_ATTR_NOEXEC, false},
+    {"nodiratime", MOUNT_ATTR_NODIRATIME, true},
+    {"diratime", MOUNT_ATTR_NODIRATIME, false},
+    {"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, true},
+    {"symfollow", MOUNT_ATTR_NOSYMFOLLOW, false},
+}};
+
+/// Access times are one field of the kernel's with three values, not three bits.
+struct atime_word {
+  std::string_view word;
+  std::uint64_t value;
+  bool set;
+};
+
+inline constexpr std::array<atime_word, 6> atime_words{{
+    {"noatime", MOUNT_ATTR_NOATIME, true},
+    {"atime", MOUNT_ATTR_NOATIME, false},
+    {"relatime", MOUNT_ATTR_RELATIME, true},
+    {"norelatime", MOUNT_ATTR_RELATIME, false},
+    {"strictatime", MOUNT_ATTR_STRICTATIME, true},
+    {"nostrictatime", MOUNT_ATTR_STRICTATIME, false},
+}};
+
+struct propagation_word {
+  std::string_view word;
+  std::uint64_t flag;
+};
+
+inline constexpr std::array<propagation_word, 4> propagation_words{
+    {{"private", MS_PRIVATE}, {"slave", MS_SLAVE}, {"shared", MS_SHARED}, {"unbindable", MS_UNBINDABLE}}};
+
+/// Switches of the superblock; a clearing word takes back the setting one.
+struct superblock_word {
+  std::string_view word, undone_by;
+};
+
+inline constexpr std::array<superblock_word, 3> superblock_words{
+    {{"sync", "async"}, {"dirsync", ""}, {"lazytime", "nolazytime"}}};
+
+/// Mean nothing to Linux any more (mandatory locks), to a detached mount (silence), or to us.
+inline constexpr std::array<std::string_view, 7> idle_words{"defaults", "silent",    "loud",       "mand",
+                                                            "nomand",   "iversion", "noiversion"};
+
+inline constexpr std::array<std::string_view, 3> unsupported_words{"idmap", "ridmap", "tmpcopyup"};
+
+template <class Table>
+auto find(const Table& table, std::string_view word) -> const typename Table::value_type* {
+  for (const auto& row : table)
+    if (row.word == word) return &row;
+  return nullptr;
+}
+
+/// Attributes in the making, as later words override earlier ones.
+struct attributes {
+  std::uint64_t set = 0, clear = 0;
+  std::optional<std::uint64_t> atime{};
+
+  auto take(std::string_view word) -> bool {
+    if (const auto* row = find(attribute_words, word)) {
+      (row->set ? set : clear) |= row->bit;
+      (row->set ? clear : set) &= ~row->bit;
+      return true;
+    }
+    if (const auto* row = find(atime_words, word)) {
+      if (row->set) atime = row->value;
+      else if (row->value != MOUNT_ATTR_RELATIME && atime.value_or(row->value) == row->value)
+        atime = MOUNT_ATTR_RELATIME;
+      else if (row->value == MOUNT_ATTR_RELATIME && atime == row->value)
+        atime.reset();
+      return true;
+    }
+    return false;
+  }
+  [[nodiscard]] auto done() const -> sys::mount_attributes {
+    sys::mount_attributes all{.set = set, .clear = clear};
+    if (!atime) return all;
+    all.set |= *atime;
+    all.clear |= MOUNT_ATTR__ATIME;  // the kernel wants the whole field cleared to set any of it
+    return all;
+  }
+};
+
+struct reader {
+  plan p{};
+  attributes self{}, below{};
+  std::uint64_t propagation = 0;
+  bool propagation_below = false;
+
+  auto take(std::string_view word) -> result<> {
+    if (take_kind(word) || self.take(word) || take_propagation(word) || take_superblock(word)) return {};
+    for (const auto idle : idle_words)
+      if (word == idle) return {};
+    for (const auto odd : unsupported_words)  // must not reach the file system as an option of its own
+      if (word == odd || word.starts_with(std::string{odd} + "=")) return failure("option " + std::string{odd} + " is not supported");
+    if (word.starts_with('r') && below.take(word.substr(1))) return {};
+    add_data(word);
+    return {};
+  }
+
+ private:
+  auto take_kind(std::string_view word) -> bool {
+    if (word == "remount") return p.remount = true;
+    if (word != "bind" && word != "rbind") return false;
+    p.bind = true;
+    p.recursive = word == "rbind";
+    return true;
+  }
+  auto take_propagation(std::string_view word) -> bool {
+    const auto* row = find(propagation_words, word);
+    const bool recursive = row == nullptr && word.starts_with('r');
+    if (recursive) row = find(propagation_words, word.substr(1));
+    if (row == nullptr) return false;
+    propagation = row->flag;
+    propagation_below = recursive;
+    return true;
+  }
+  auto take_superblock(std::string_view word) -> bool {
+    for (const auto& row : superblock_words) {
+      if (word != row.word && word != row.undone_by) continue;
+      std::erase(p.data, row.word);
+      if (word == row.word) p.data.emplace_back(word);
+      return true;
+    }
+    return false;
+  }
+  auto add_data(std::string_view words) -> void {
+    while (!words.empty()) {
+      const auto end = words.find(',');
+      if (end != 0) p.data.emplace_back(words.substr(0, end));
+      words = end == std::string_view::npos ? std::string_view{} : words.substr(end + 1);
+    }
+  }
+};
+
+inline auto has_nul(const spec::mount& m) -> bool {
+  constexpr char nul = '\0';
+  if (m.destination.find(nul) != std::string::npos || m.source.find(nul) != std::string::npos) return true;
+  for (const auto& o : m.options)
+    if (o.find(nul) != std::string::npos) return true;
+  return m.type.find(nul) != std::string::npos;
+}
+
+/// A bind that says nothing of propagation is cut off from the host.
+inline auto set_propagation(plan& p, std::uint64_t asked, bool below) -> void {
+  if (asked == 0 && p.bind && !p.remount) {
+    asked = MS_PRIVATE;
+    below = p.recursive;
+  }
+  (below ? p.below : p.self).propagation = asked;
+}
+
+}  // namespace detail
+
+/// Does an option belong to one key: `mode=755` to `mode`?
+inline auto names(std::string_view option, std::string_view key) -> bool {
+  return option.starts_with(key) && option.size() > key.size() && option[key.size()] == '=';
+}
+
+/// Understands one entry of /mounts.
+///
+/// Reads  /mounts/N: destination, type, options
+/// Fails  NUL in a string, `/` as destination, options for the file system of a bind mount
+inline auto plan_for(const spec::mount& m) -> result<plan> {
+  if (detail::has_nul(m)) return failure("mount strings cannot hold a NUL byte");
+  detail::reader r;
+  r.p.destination = clean(m.destination);
+  if (r.p.destination == "/") return failure("mounting on / would cover the root file system");
+  r.p.bind = m.type == "bind";
+  for (const auto& word : m.options) OCITK_TRY(r.take(word));
+  plan p = std::move(r.p);
+  p.self = r.self.done();
+  p.below = r.below.done();
+  if (p.bind) {
+    std::erase_if(p.data, [](const std::string& d) { return detail::find(detail::superblock_words, d) != nullptr; });
+    if (!p.data.empty()) return failure("bind mounts cannot have any filesystem-specific options applied");
+  }
+  detail::set_propagation(p, r.propagation, r.propagation_below);
+  p.read_only = (p.self.set & MOUNT_ATTR_RDONLY) != 0;
+  p.read_only_later = p.read_only && !p.remount && ((!p.bind && m.type == "tmpfs") || p.destination == "/dev");
+  if (p.read_only_later) p.self.set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+  return p;
+}
+
+}  // namespace ocitk::mounts
+
+#endif

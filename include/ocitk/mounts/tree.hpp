@@ -1,0 +1,196 @@
+#ifndef OCITK_MOUNTS_TREE_HPP
+#define OCITK_MOUNTS_TREE_HPP
+
+#include <ocitk/context.hpp>
+#include <ocitk/mounts/cgroup.hpp>
+#include <ocitk/mounts/make.hpp>
+#include <ocitk/mounts/options.hpp>
+#include <ocitk/mounts/target.hpp>
+#include <ocitk/sys/file.hpp>
+#include <ocitk/sys/mount.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+/// The container's tree of mounts: its root, then the entries of /mounts in order.
+namespace ocitk::mounts {
+
+/// A path of the host as the spec gives it: relative ones start at the bundle.
+inline auto host_path(const init_context& ctx, const std::string& path) -> std::string {
+  return path.starts_with('/') ? path : ctx.bundle + "/" + path;
+}
+
+/// How the host's mounts are held before anything is cloned of them.
+struct propagation {
+  std::uint64_t flag = MS_SLAVE;
+  bool recursive = true;
+  bool operator==(const propagation&) const = default;
+};
+
+/// Reads  /linux/rootfsPropagation. What is unbindable cannot be cloned, so that word waits for the new root.
+inline auto propagation_of_host(std::string_view word) -> propagation {
+  const bool recursive = word.starts_with('r');
+  if (recursive) word.remove_prefix(1);
+  if (word == "shared") return {.flag = MS_SHARED, .recursive = recursive};
+  if (word == "private") return {.flag = MS_PRIVATE, .recursive = recursive};
+  if (word == "slave") return {.flag = MS_SLAVE, .recursive = recursive};
+  return {};
+}
+
+namespace detail {
+
+/// Through a shared `/` our own mount on top of it would show on the host (fault F33).
+inline auto cut_from_host(std::string_view word) -> result<> {
+  const auto wanted = propagation_of_host(word);
+  OCITK_TRY(sys::set_propagation_of_root(wanted.flag, wanted.recursive));
+  if (wanted.flag != MS_SHARED) return {};
+  return sys::set_propagation_of_root(MS_PRIVATE, false);
+}
+
+/// Cloned here if init may go there: only its own clones are locked against the container's root.
+inline auto clone_root(init_context& ctx, const std::string& path) -> result<> {
+  const int fd = ::open_tree(AT_FDCWD, path.c_str(),
+                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+  if (fd < 0 && errno == EACCES && ctx.rootfs) return {};
+  if (fd < 0) return failed("open_tree", path);
+  ctx.rootfs = unique_fd{fd};
+  return {};
+}
+
+inline auto attach_root(const init_context& ctx) -> result<> {
+  const std::string_view word = ctx.spec.linux.rootfs_propagation;
+  OCITK_TRY(sys::set_attributes(ctx.rootfs, {.propagation = word.ends_with("slave") ? std::uint64_t{MS_SLAVE} : std::uint64_t{MS_PRIVATE}}, true));
+  auto done = sys::move_onto_root(ctx.rootfs);
+  if (!done && done.error().code == ENOTDIR) done.error().detail = "invalid rootfs: not a directory, or a symlink";
+  return done;
+}
+
+}  // namespace detail
+
+/// Puts a clone of the root on top of `/`, cut off from the host. Lookups of the host's paths still see the host.
+///
+/// Reads    /root/path, /linux/rootfsPropagation
+/// Process  init, in the container's mount namespace
+/// Calls    mount_setattr(2), open_tree(2), move_mount(2)
+/// Fails    EACCES where a user namespace cannot reach the path and the parent lent nothing
+inline auto raise_root(init_context& ctx) -> result<> {
+  const auto path = host_path(ctx, ctx.spec.root->path);
+  OCITK_TRY(at("/linux/rootfsPropagation", detail::cut_from_host(ctx.spec.linux.rootfs_propagation)));
+  OCITK_TRY(at("/root/path", detail::clone_root(ctx, path)));
+  return at("/root/path", trying(path, detail::attach_root(ctx)));
+}
+
+namespace detail {
+
+/// Which file systems take a label as an option.
+inline auto label_for(const init_context& ctx, std::string_view type) -> std::string {
+  if (type == "proc" || type == "sysfs" || type == "mqueue" || type.starts_with("cgroup")) return {};
+  return ctx.spec.linux.mount_label;
+}
+
+inline auto place_mount(const init_context& ctx, const plan& p, const target& t, fd_ref mount) -> result<> {
+  OCITK_TRY(check_place(ctx.rootfs, p.destination, t, mount));
+  return sys::move_onto(mount, t.fd);
+}
+
+inline auto source_tree(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
+  auto tree = sys::clone_mount(fd_ref::cwd(), host_path(ctx, ctx.spec.mounts[index].source), p.recursive);
+  const bool lent = index < ctx.mount_sources.size() && ctx.mount_sources[index];
+  if (!tree && tree.error().code == EACCES && lent) return std::move(ctx.mount_sources[index]);
+  return tree;
+}
+
+inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
+  auto tree = OCITK_TRY(source_tree(ctx, index, p));
+  OCITK_TRY(dress(tree, p));
+  const bool directory = OCITK_TRY(sys::is_directory(tree));
+  const auto t = OCITK_TRY(
+      open_target(ctx.rootfs, p.destination, directory ? sys::target_kind::directory : sys::target_kind::file));
+  OCITK_TRY(place_mount(ctx, p, t, tree));
+  return tree;
+}
+
+/// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.
+inline auto adopt_mode(plan& p, const target& t) -> result<> {
+  if (!t.existed || std::ranges::any_of(p.data, [](const auto& o) { return names(o, "mode"); })) return {};
+  p.data.push_back(fmt::format("mode={:04o}", OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U));
+  return {};
+}
+
+/// The host's own /sys: a user namespace may mount a new one only over a network namespace of its own.
+inline auto bind_sys(plan p) -> result<unique_fd> {
+  p.recursive = true;
+  p.data.clear();
+  p.self.clear &= MOUNT_ATTR__ATIME;
+  if (p.self.propagation == 0 && p.below.propagation == 0) p.below.propagation = MS_PRIVATE;
+  return make_bind("/sys", p);
+}
+
+inline auto make_new(const init_context& ctx, const spec::mount& m, const plan& p) -> result<unique_fd> {
+  if (m.type == "cgroup" || m.type == "cgroup2") return make_v2(ctx, m, p);
+  auto made = make_filesystem(m.type, m.source, p, label_for(ctx, m.type));
+  const auto& linux = ctx.spec.linux;
+  if (!made && made.error().code == EPERM && m.type == "sysfs" && linux.has("user") && !linux.creates("network"))
+    return bind_sys(p);
+  return made;
+}
+
+inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result<unique_fd> {
+  const auto t = OCITK_TRY(open_target(ctx.rootfs, p.destination, sys::target_kind::directory));
+  if ((m.type == "proc" || m.type == "sysfs") && (!t.straight || !OCITK_TRY(sys::is_directory(t.fd))))
+    return failure(fmt::format("filesystem \"{}\" must be mounted on ordinary directory", m.type));
+  if (m.type == "tmpfs") OCITK_TRY(adopt_mode(p, t));
+  if (m.type == "cgroup" && !host_is_unified(ctx.cgroups)) {
+    OCITK_TRY(check_place(ctx.rootfs, p.destination, t, t.fd));
+    OCITK_TRY(mount_v1(ctx, m, p, t.fd));
+    return unique_fd{};
+  }
+  auto made = OCITK_TRY(make_new(ctx, m, p));
+  OCITK_TRY(place_mount(ctx, p, t, made));
+  return made;
+}
+
+/// Changes the mount that is there; what its file system was told stays.
+inline auto remount(const init_context& ctx, const plan& p) -> result<unique_fd> {
+  if (!p.data.empty()) return failure("remount cannot change options of the file system");
+  auto there = OCITK_TRY(sys::open_in_root(ctx.rootfs, p.destination));
+  OCITK_TRY(dress(there, p));
+  return there;
+}
+
+inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
+  const auto& m = ctx.spec.mounts[index];
+  auto p = OCITK_TRY(plan_for(m));
+  if (!m.destination.starts_with('/'))
+    ctx.warnings.push_back(fmt::format("mount destination {} is not absolute, taken as {}", m.destination, p.destination));
+  const auto what = fmt::format("{} on {}", p.bind ? "bind " + m.source : m.type, p.destination);
+  auto made = OCITK_TRY(describe(what, p.remount ? remount(ctx, p) : p.bind ? mount_bind(ctx, index, p) : mount_new(ctx, m, p)));
+  if (p.read_only_later && made) ctx.read_only_later.push_back(OCITK_TRY(duplicate(made)));
+  if (m.type == "devpts" && !p.bind && p.destination == "/dev/pts") ctx.devpts = std::move(made);
+  return {};
+}
+
+}  // namespace detail
+
+/// Mounts every entry, in the order of the spec. The devpts on /dev/pts is left in the context.
+///
+/// Reads    /mounts, /linux/mountLabel
+/// Process  init, after raise_root()
+/// Calls    open_tree(2), fsopen(2) and its family, mount_setattr(2), openat2(2), move_mount(2)
+/// Fails    with /mounts/N and what was to go where
+inline auto mount_all(init_context& ctx) -> result<> {
+  for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
+    auto done = detail::mount_one(ctx, i);
+    if (!done) return at(fmt::format("/mounts/{}", i), std::move(done));
+  }
+  return {};
+}
+
+}  // namespace ocitk::mounts
+
+#endif
