@@ -1,0 +1,41 @@
+#!/bin/bash
+# podman with ocitk as its runtime: run, stop, remove.
+. "$(dirname "$0")/lib.sh"
+need podman
+
+cgroup_folders() { find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | sort; }
+FOLDERS=$(cgroup_folders)
+# podman leaves plain folders for controllers that are not mounted; they would confuse whoever comes next.
+remove_podman_folders() {
+  local d
+  comm -13 <(echo "$FOLDERS") <(cgroup_folders) | while read -r d; do find "$d" -depth -type d -exec rmdir {} + 2>/dev/null; done
+  find /sys/fs/cgroup -depth -type d -name 'libpod*' -exec rmdir {} + 2>/dev/null
+  find /sys/fs/cgroup -depth -type d -name conmon -exec rmdir {} + 2>/dev/null
+}
+pod() {
+  podman --root "$DIR/engine/root" --runroot "$DIR/engine/run" --tmpdir "$DIR/engine/tmp" --storage-driver vfs \
+    --cgroup-manager cgroupfs --events-backend file --runtime "$OCITK" "$@"
+}
+stop_engine() { pod rm -af -t 0 >/dev/null 2>&1; umount -R "$DIR/engine/root" 2>/dev/null; remove_podman_folders; cleanup; }
+trap stop_engine EXIT
+LIMITS="--ulimit nofile=1024:1024 --ulimit nproc=1024:1024"
+tar -C "$DIR/rootfs" -c . | pod import - busybox >/dev/null 2>"$DIR/import" || { cat "$DIR/import"; exit 1; }
+
+# shellcheck disable=SC2086  # LIMITS is a list of words
+runs() {
+  same "$(pod run --rm $LIMITS --network none busybox echo hello)" hello
+  local rc=0; pod run --rm $LIMITS --network none busybox sh -c 'exit 5' || rc=$?; same "$rc" 5
+  rc=0; pod run --rm $LIMITS --network host busybox no-such 2>/dev/null || rc=$?; same "$rc" 127
+  same "$(echo through | pod run -i --rm $LIMITS --network none busybox cat)" through
+}
+# shellcheck disable=SC2086
+stops() {
+  pod run -d --name "$TAG" $LIMITS --network none busybox sleep 100 >/dev/null
+  same "$(pod inspect -f '{{.State.Status}}' "$TAG")" running
+  pod stop -t 1 "$TAG" >/dev/null
+  same "$(pod inspect -f '{{.State.Status}}' "$TAG")" exited
+  pod rm "$TAG" >/dev/null
+}
+case_ "podman runs a container and gets its output and exit code" runs
+case_ "podman stops and removes a container" stops
+finish
