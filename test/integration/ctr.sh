@@ -18,14 +18,14 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "$E/t.sock"
 TOML
 containerd -c "$E/config.toml" >"$E/log" 2>&1 & DAEMON=$!
-c() { ctr -a "$E/c.sock" -n "$TAG" "$@"; }
+c() { ctr -a "$E/c.sock" -n "ns-$TAG" "$@"; }
 stop_engine() {
   local t
   for t in $(c task ls -q 2>/dev/null); do c task rm -f "$t" >/dev/null 2>&1; done
   kill "$DAEMON" 2>/dev/null; wait "$DAEMON" 2>/dev/null
-  pkill -f "containerd-shim.*-namespace $TAG" 2>/dev/null
+  pkill -f "containerd-shim.*-namespace ns-$TAG" 2>/dev/null
   sleep 0.2
-  find /sys/fs/cgroup -depth -type d -name "$TAG" -exec rmdir {} + 2>/dev/null
+  find /sys/fs/cgroup -depth -type d -name "ns-$TAG" -exec rmdir {} + 2>/dev/null
   cleanup
 }
 trap stop_engine EXIT
@@ -33,17 +33,17 @@ until_ 20 c version >/dev/null 2>&1 || { tail -5 "$E/log"; exit 1; }
 
 run() { c run --runc-binary "$OCITK" --rootfs "$@"; }
 runs() {
-  same "$(run --rm "$DIR/rootfs" "$TAG-1" echo hello)" hello
-  local rc=0; run --rm "$DIR/rootfs" "$TAG-2" sh -c 'exit 6' || rc=$?; same "$rc" 6
+  same "$(run --rm "$DIR/rootfs" "$TAG-1" /bin/echo hello)" hello
+  local rc=0; run --rm "$DIR/rootfs" "$TAG-2" /bin/sh -c 'exit 6' || rc=$?; same "$rc" 6
 }
 kills() {
-  run -d "$DIR/rootfs" "$TAG-3" sleep 100
+  run -d "$DIR/rootfs" "$TAG-3" /bin/sleep 100
   has "$(c task ls)" RUNNING
   c task kill -s KILL "$TAG-3"
-  until_ 10 sh -c "ctr -a '$E/c.sock' -n '$TAG' task ls | grep -q STOPPED"
+  until_ 10 sh -c "ctr -a '$E/c.sock' -n 'ns-$TAG' task ls | grep -q STOPPED"
   c task rm "$TAG-3"; c container rm "$TAG-3"
 }
 case_ "ctr runs a container and gets its output and exit code" runs
 case_ "ctr kills and removes a container" kills
-find /sys/fs/cgroup -depth -type d -name "$TAG" -exec rmdir {} + 2>/dev/null
+find /sys/fs/cgroup -depth -type d -name "ns-$TAG" -exec rmdir {} + 2>/dev/null
 finish

@@ -9,8 +9,8 @@ FOLDERS=$(cgroup_folders)
 remove_podman_folders() {
   local d
   comm -13 <(echo "$FOLDERS") <(cgroup_folders) | while read -r d; do find "$d" -depth -type d -exec rmdir {} + 2>/dev/null; done
-  find /sys/fs/cgroup -depth -type d -name 'libpod*' -exec rmdir {} + 2>/dev/null
   find /sys/fs/cgroup -depth -type d -name conmon -exec rmdir {} + 2>/dev/null
+  find /sys/fs/cgroup -depth -type d -name 'libpod*' -exec rmdir {} + 2>/dev/null
 }
 pod() {
   podman --root "$DIR/engine/root" --runroot "$DIR/engine/run" --tmpdir "$DIR/engine/tmp" --storage-driver vfs \

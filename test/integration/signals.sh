@@ -23,7 +23,7 @@ killed_by_signal() {
   same "$rc" 137
 }
 vanished_reader() {  # F17
-  local b; b=$(sh_bundle vr 'while :; do echo yyyyyyyyyyyyyyyyyyyyyyyy; done')
+  local b; b=$(sh_bundle vr 'yes')
   timeout 10 "$OCITK" --root "$STATE" run -b "$b" "$TAG-1" 2>/dev/null | head -c 10000 | wc -c >"$DIR/n"
   same "$(cat "$DIR/n")" 10000
 }

@@ -57,7 +57,8 @@ auto kill_everything(const found& c) -> result<> {
 
 auto await_death(const found& c) -> result<> {
   if (!alive(c.now)) return {};
-  if (!OCITK_TRY(sys::wait_exit(c.now.pidfd, longest_death))) return failure("container init still running");
+  const bool dead = OCITK_TRY(sys::wait_exit(c.now.pidfd, longest_death));
+  if (!dead) return failure("container init still running");
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/mounts/make.hpp>
+#include <ocitk/mounts/target.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
 
@@ -79,14 +80,14 @@ inline auto make_hierarchy(const hierarchy_mount& h, plan p, bool in_namespace) 
 ///
 /// Process  init
 /// Calls    fsopen(2) and its family, open_tree(2), mkdirat(2), symlinkat(2), move_mount(2), mount_setattr(2)
-inline auto mount_v1(const init_context& ctx, const spec::mount& m, const plan& asked, fd_ref target) -> result<> {
+inline auto mount_v1(const init_context& ctx, const spec::mount& m, const plan& asked, const target& t) -> result<> {
   const auto inner = detail::inner_plan(asked);
   plan outer = inner;
   outer.data = {"mode=755"};
   outer.read_only = false;
   outer.self.set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
   const auto tmpfs = OCITK_TRY(make_filesystem("tmpfs", "tmpfs", outer, ctx.spec.linux.mount_label));
-  OCITK_TRY(sys::move_onto(tmpfs, target));
+  OCITK_TRY(cover(ctx.rootfs, asked.destination, t, tmpfs));
   for (const auto& h : plan_hierarchies(ctx.cgroups, m.source)) {
     OCITK_TRY(trying(h.name, checked(::mkdirat(tmpfs.get(), h.name.c_str(), 0755), "mkdir")));
     const auto made = OCITK_TRY(detail::make_hierarchy(h, inner, ctx.spec.linux.has("cgroup")));

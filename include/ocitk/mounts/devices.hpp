@@ -55,7 +55,8 @@ inline auto node_of(const spec::device& d, std::string pointer) -> result<node> 
 
 }  // namespace detail
 
-/// The six usual nodes and the spec's; an entry of the spec takes the place of one of the six.
+/// The six usual nodes and the spec's; an entry of the spec takes the place of one of the six. `/dev/ptmx` is left
+/// out: it is a link into the container's own devpts and nothing else.
 ///
 /// Reads  /linux/devices
 /// Fails  an unknown type, a path that is not absolute
@@ -67,6 +68,7 @@ inline auto plan_nodes(const std::vector<spec::device>& devices) -> result<std::
     const auto pointer = fmt::format("/linux/devices/{}", i);
     if (!devices[i].path.starts_with('/')) return failure("a device path must be absolute", pointer + "/path");
     auto n = OCITK_TRY(detail::node_of(devices[i], pointer));
+    if (n.path == "/dev/ptmx") continue;
     std::erase_if(nodes, [&](const node& earlier) { return earlier.path == n.path && earlier.pointer.empty(); });
     nodes.push_back(std::move(n));
   }
@@ -96,8 +98,8 @@ class directory_cache {
 };
 
 /// The host's node of the same path, verified, bound onto a file: for who may not make devices.
-inline auto bind_node(fd_ref dir, const std::string& name, const node& n) -> result<> {
-  const auto host = OCITK_TRY(sys::open_at(fd_ref::cwd(), n.path, O_PATH | O_NOFOLLOW));
+inline auto bind_node(fd_ref dir, const std::string& name, const node& n, unique_fd lent) -> result<> {
+  const auto host = lent ? std::move(lent) : OCITK_TRY(sys::open_at(fd_ref::cwd(), n.path, O_PATH | O_NOFOLLOW));
   if (!is_node(OCITK_TRY(sys::status_of(host)), n)) return failure(fmt::format("{} of the host is another device", n.path));
   if (::mknodat(dir.get(), name.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return failed("mknod", n.path);
   const auto target = OCITK_TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
@@ -114,11 +116,11 @@ inline auto check_existing(fd_ref dir, const std::string& name, const node& n) -
   return failure(fmt::format("{} exists and is something else", n.path));
 }
 
-inline auto make_device(fd_ref dir, const std::string& name, const node& n, bool may_make) -> result<> {
-  if (!may_make && n.type != S_IFIFO) return bind_node(dir, name, n);
+inline auto make_device(fd_ref dir, const std::string& name, const node& n, bool may_make, unique_fd lent) -> result<> {
+  if (!may_make && n.type != S_IFIFO) return bind_node(dir, name, n, std::move(lent));
   if (::mknodat(dir.get(), name.c_str(), n.type | n.mode, makedev(n.major, n.minor)) != 0) {
     if (errno == EEXIST) return check_existing(dir, name, n);
-    if (errno == EPERM) return bind_node(dir, name, n);
+    if (errno == EPERM) return bind_node(dir, name, n, std::move(lent));
     return failed("mknod", n.path);
   }
   if (n.uid == 0 && n.gid == 0) return {};
@@ -130,6 +132,15 @@ struct link {
   const char* target;
 };
 
+/// What the image has of that name would be another terminal multiplexer than our devpts'. A right link stays: its
+/// directory may be read-only.
+inline auto link_ptmx(fd_ref dev) -> result<> {
+  constexpr auto target = "pts/ptmx";
+  if (const auto there = sys::read_link_at(dev, "ptmx"); there && *there == target) return {};
+  if (::unlinkat(dev.get(), "ptmx", 0) != 0 && errno != ENOENT) return failed("unlink", "/dev/ptmx");
+  return trying("/dev/ptmx", checked(::symlinkat(target, dev.get(), "ptmx"), "symlink"));
+}
+
 inline auto make_links(fd_ref dev) -> result<> {
   static constexpr std::array<link, 4> links{{{"fd", "/proc/self/fd"},
                                               {"stdin", "/proc/self/fd/0"},
@@ -139,9 +150,7 @@ inline auto make_links(fd_ref dev) -> result<> {
     if (::symlinkat(l.target, dev.get(), l.name) != 0 && errno != EEXIST) return failed("symlink", l.name);
   if (::access("/proc/kcore", F_OK) == 0 && ::symlinkat("/proc/kcore", dev.get(), "core") != 0 && errno != EEXIST)
     return failed("symlink", "core");
-  // What the image has of that name would be another terminal multiplexer than our devpts'.
-  if (::unlinkat(dev.get(), "ptmx", 0) != 0 && errno != ENOENT) return failed("unlink", "/dev/ptmx");
-  return checked(::symlinkat("pts/ptmx", dev.get(), "ptmx"), "symlink");
+  return link_ptmx(dev);
 }
 
 }  // namespace detail
@@ -159,15 +168,17 @@ inline auto dev_is_bound(const std::vector<spec::mount>& mounts) -> bool {
 /// Process  init, after all mounts and before the root may become read-only
 /// Calls    mknodat(2), fchownat(2), symlinkat(2); open_tree(2) and move_mount(2) in a user namespace or after EPERM
 /// Fails    something else has the name
-inline auto make_devices(const init_context& ctx) -> result<> {
+inline auto make_devices(init_context& ctx) -> result<> {
   const auto nodes = OCITK_TRY(plan_nodes(ctx.spec.linux.devices));
   const bool may_make = !ctx.spec.linux.has("user");
   const sys::no_umask modes_as_asked;
   detail::directory_cache open_dir;
-  for (const auto& n : nodes) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& n = nodes[i];
     const auto [parent, name] = sys::split(n.path);
+    auto lent = i < ctx.device_sources.size() ? std::move(ctx.device_sources[i]) : unique_fd{};
     const auto dir = OCITK_TRY(at(n.pointer, open_dir(ctx.rootfs, parent)));
-    OCITK_TRY(at(n.pointer, detail::make_device(dir, name, n, may_make)));
+    OCITK_TRY(at(n.pointer, trying(n.path, detail::make_device(dir, name, n, may_make, std::move(lent)))));
   }
   return detail::make_links(OCITK_TRY(sys::make_in_root(ctx.rootfs, "/dev", sys::target_kind::directory)));
 }
@@ -184,6 +195,7 @@ inline auto bind_console(fd_ref root, fd_ref slave) -> result<> {
   const auto target = OCITK_TRY(sys::open_at(dev, "console", O_PATH | O_NOFOLLOW));
   if (S_ISLNK(OCITK_TRY(sys::status_of(target)).st_mode)) return failure("/dev/console is a symbolic link");
   const auto mount = OCITK_TRY(sys::clone_mount(slave, false));
+  OCITK_TRY(sys::set_attributes(mount, {.propagation = MS_PRIVATE}, false));
   return trying("/dev/console", sys::move_onto(mount, target));
 }
 

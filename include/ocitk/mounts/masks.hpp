@@ -21,6 +21,7 @@ inline auto means_missing(const error& e) -> bool { return e.code == ENOENT || e
 /// The two covers, made when first needed.
 class covers {
  public:
+  explicit covers(std::string label) : label_{std::move(label)} {}
   auto over(fd_ref target, bool directory) -> result<> {
     return directory ? over_directory(target) : over_file(target);
   }
@@ -45,14 +46,16 @@ class covers {
     empty_ = OCITK_TRY(std::move(made));
     return sys::move_onto(empty_, target);
   }
-  static auto make_empty(const char* inodes) -> result<unique_fd> {
+  auto make_empty(const char* inodes) const -> result<unique_fd> {
     const auto fs = OCITK_TRY(sys::new_filesystem::open("tmpfs"));
     OCITK_TRY(fs.value("nr_blocks", "1"));
     OCITK_TRY(fs.value("nr_inodes", inodes));
     OCITK_TRY(fs.option("ro"));
+    if (!label_.empty()) OCITK_TRY(fs.value("context", label_));
     return fs.mount(MOUNT_ATTR_RDONLY);
   }
   unique_fd null_{}, empty_{};
+  std::string label_;
 };
 
 inline auto mask(fd_ref root, const std::string& path, covers& with) -> result<> {
@@ -68,18 +71,18 @@ inline auto make_read_only(fd_ref root, const std::string& path) -> result<> {
   if (!target && means_missing(target.error())) return {};
   if (!target) return std::unexpected(target.error());
   const auto clone = OCITK_TRY(sys::clone_mount(*target, true));
-  OCITK_TRY(sys::set_attributes(clone, {.set = MOUNT_ATTR_RDONLY}, false));
+  OCITK_TRY(sys::set_attributes(clone, {.set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE}, false));  // no peer of a shared volume
   return sys::move_onto(clone, *target);
 }
 
 }  // namespace detail
 
-/// Reads    /linux/maskedPaths, /linux/readonlyPaths; missing ones are skipped
+/// Reads    /linux/maskedPaths, /linux/readonlyPaths, /linux/mountLabel; missing ones are skipped
 /// Process  init, after every other mount
 /// Calls    openat2(2), open_tree(2), mount_setattr(2), move_mount(2), fsopen(2) of one tmpfs
 inline auto protect(const init_context& ctx) -> result<> {
-  detail::covers covers;
   const auto& linux = ctx.spec.linux;
+  detail::covers covers{linux.mount_label};
   for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
     OCITK_TRY(at(fmt::format("/linux/readonlyPaths/{}", i),
                  trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]))));

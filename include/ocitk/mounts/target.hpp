@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
+#include <ocitk/sys/mount.hpp>
 
 #include <fmt/core.h>
 #include <linux/magic.h>
@@ -100,6 +101,14 @@ inline auto check_place(fd_ref root, const std::string& path, const target& t, f
   if (where == place::proc && !OCITK_TRY(is_procfs(mount)))
     return failure(fmt::format("\"{}\" cannot be mounted because it is not of type proc", path));
   return {};
+}
+
+/// Attaches a mount where it may go.
+///
+/// Calls  move_mount(2)
+inline auto cover(fd_ref root, const std::string& path, const target& t, fd_ref mount) -> result<> {
+  OCITK_TRY(check_place(root, path, t, mount));
+  return sys::move_onto(mount, t.fd);
 }
 
 }  // namespace ocitk::mounts

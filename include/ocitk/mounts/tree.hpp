@@ -64,7 +64,8 @@ inline auto clone_root(init_context& ctx, const std::string& path) -> result<> {
 
 inline auto attach_root(const init_context& ctx) -> result<> {
   const std::string_view word = ctx.spec.linux.rootfs_propagation;
-  OCITK_TRY(sys::set_attributes(ctx.rootfs, {.propagation = word.ends_with("slave") ? std::uint64_t{MS_SLAVE} : std::uint64_t{MS_PRIVATE}}, true));
+  const std::uint64_t kept = word.ends_with("slave") ? MS_SLAVE : MS_PRIVATE;
+  OCITK_TRY(sys::set_attributes(ctx.rootfs, {.propagation = kept}, true));
   auto done = sys::move_onto_root(ctx.rootfs);
   if (!done && done.error().code == ENOTDIR) done.error().detail = "invalid rootfs: not a directory, or a symlink";
   return done;
@@ -93,11 +94,6 @@ inline auto label_for(const init_context& ctx, std::string_view type) -> std::st
   return ctx.spec.linux.mount_label;
 }
 
-inline auto place_mount(const init_context& ctx, const plan& p, const target& t, fd_ref mount) -> result<> {
-  OCITK_TRY(check_place(ctx.rootfs, p.destination, t, mount));
-  return sys::move_onto(mount, t.fd);
-}
-
 inline auto source_tree(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
   auto tree = sys::clone_mount(fd_ref::cwd(), host_path(ctx, ctx.spec.mounts[index].source), p.recursive);
   const bool lent = index < ctx.mount_sources.size() && ctx.mount_sources[index];
@@ -111,7 +107,7 @@ inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> r
   const bool directory = OCITK_TRY(sys::is_directory(tree));
   const auto t = OCITK_TRY(
       open_target(ctx.rootfs, p.destination, directory ? sys::target_kind::directory : sys::target_kind::file));
-  OCITK_TRY(place_mount(ctx, p, t, tree));
+  OCITK_TRY(cover(ctx.rootfs, p.destination, t, tree));
   return tree;
 }
 
@@ -146,12 +142,11 @@ inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result
     return failure(fmt::format("filesystem \"{}\" must be mounted on ordinary directory", m.type));
   if (m.type == "tmpfs") OCITK_TRY(adopt_mode(p, t));
   if (m.type == "cgroup" && !host_is_unified(ctx.cgroups)) {
-    OCITK_TRY(check_place(ctx.rootfs, p.destination, t, t.fd));
-    OCITK_TRY(mount_v1(ctx, m, p, t.fd));
+    OCITK_TRY(mount_v1(ctx, m, p, t));
     return unique_fd{};
   }
   auto made = OCITK_TRY(make_new(ctx, m, p));
-  OCITK_TRY(place_mount(ctx, p, t, made));
+  OCITK_TRY(cover(ctx.rootfs, p.destination, t, made));
   return made;
 }
 
@@ -167,11 +162,13 @@ inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
   const auto& m = ctx.spec.mounts[index];
   auto p = OCITK_TRY(plan_for(m));
   if (!m.destination.starts_with('/'))
-    ctx.warnings.push_back(fmt::format("mount destination {} is not absolute, taken as {}", m.destination, p.destination));
+    ctx.warnings.push_back(
+        fmt::format("mount destination {} is not absolute, taken as {}", m.destination, p.destination));
   const auto what = fmt::format("{} on {}", p.bind ? "bind " + m.source : m.type, p.destination);
-  auto made = OCITK_TRY(describe(what, p.remount ? remount(ctx, p) : p.bind ? mount_bind(ctx, index, p) : mount_new(ctx, m, p)));
-  if (p.read_only_later && made) ctx.read_only_later.push_back(OCITK_TRY(duplicate(made)));
-  if (m.type == "devpts" && !p.bind && p.destination == "/dev/pts") ctx.devpts = std::move(made);
+  auto made = OCITK_TRY(describe(what, p.remount ? remount(ctx, p) : p.bind ? mount_bind(ctx, index, p)
+                                                                            : mount_new(ctx, m, p)));
+  if (p.read_only_later && made) ctx.read_only_later.push_back(std::move(made));
+  else if (m.type == "devpts" && !p.bind && p.destination == "/dev/pts") ctx.devpts = std::move(made);
   return {};
 }
 

@@ -9,41 +9,75 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace ocitk::stages {
 
-/// Leaves the caller's session keyring for a new one, `_ses.ID`: keys of the host are none of the container's.
+namespace keyring {
+
+/// Search permission for those who have to find the keyring again; from <keyutils.h>, which we do without.
+inline constexpr std::uint32_t user_search = 0x00080000, other_search = 0x00000008;
+
+/// The permissions in what KEYCTL_DESCRIBE tells: "keyring;0;0;3f1b0000;_ses.id".
+inline auto permissions_in(std::string_view text) -> result<std::uint32_t> {
+  for (int field = 0; field < 3; ++field) {
+    const auto semicolon = text.find(';');
+    if (semicolon == std::string_view::npos) return failure("the kernel describes the keyring in an unknown way");
+    text.remove_prefix(semicolon + 1);
+  }
+  std::uint32_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (code != std::errc{} || end == text.data() + text.size() || *end != ';')
+    return failure("the kernel describes the keyring in an unknown way");
+  return value;
+}
+
+/// Joins the session keyring of that name, making it if it is not there.
+///
+/// Returns  its serial number
+/// Fails    EDQUOT, ENOSYS
+inline auto join(const std::string& keyring_name) -> result<long> {
+  const long serial = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, keyring_name.c_str());
+  if (serial >= 0) return serial;
+  auto why = failed("keyctl", "join session keyring " + keyring_name);
+  if (why.error().code == EDQUOT) why.error().detail += ": the user has used up kernel.keys.maxkeys or maxbytes (--no-new-keyring skips this)";
+  return why;
+}
+
+inline auto open_for(long serial, std::uint32_t added) -> result<> {
+  std::string text(4096, '\0');
+  const long n = ::syscall(SYS_keyctl, KEYCTL_DESCRIBE, serial, text.data(), text.size());
+  if (n < 0) return failed("keyctl", "describe the session keyring");
+  const auto now = OCITK_TRY(permissions_in(text.c_str()));
+  if ((now & added) == added) return {};
+  return trying("open the session keyring",
+                checked(::syscall(SYS_keyctl, KEYCTL_SETPERM, serial, now | added), "keyctl"));
+}
+
+}  // namespace keyring
+
+/// Gives the container a session keyring of its own, so that it does not hold the caller's keys (threat R20).
+/// The container's processes may search it: they have to find their way back in.
 ///
 /// Process  init
 /// Calls    keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_DESCRIBE, KEYCTL_SETPERM
-/// Fails    EDQUOT: the user owns too many keys. A kernel without keyrings is a warning.
+/// Fails    EDQUOT: too many keys; a kernel without keyrings (ENOSYS) is a warning
 struct join_keyring : stage_in<init_context> {
   static constexpr std::string_view name = "keyring";
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.new_keyring) return {};
-    const auto keyring = "_ses." + ctx.id;
-    const long key = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, keyring.c_str());
-    if (key < 0 && errno == ENOSYS) {
-      ctx.warnings.emplace_back("the kernel has no keyrings: no session keyring for the container");
+    const auto serial = keyring::join("_ses." + ctx.id);
+    if (!serial && serial.error().code == ENOSYS) {
+      ctx.warnings.emplace_back("no session keyring: the kernel has none");
       return {};
     }
-    if (key < 0) return failed("keyctl", "join the session keyring " + keyring + " (--no-new-keyring skips it)");
-    return open_to_owner(key);
-  }
-
- private:
-  /// Lets the container's user find it: search for the owner, beside what is allowed already.
-  static auto open_to_owner(long key) -> result<> {
-    std::array<char, 256> text{};
-    if (::syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, text.data(), text.size()) < 0) return failed("keyctl", "describe");
-    std::string_view rest{text.data()};  // "keyring;0;0;3f1b0000;_ses.web1"
-    for (int field = 0; field < 3; ++field) rest.remove_prefix(std::min(rest.find(';') + 1, rest.size()));
-    constexpr unsigned long user_search = 0x00080000;
-    const auto now = std::stoul(std::string{"0"}.append(rest.substr(0, rest.find(';'))), nullptr, 16);
-    return trying("open the session keyring", checked(::syscall(SYS_keyctl, KEYCTL_SETPERM, key, now | user_search), "keyctl"));
+    if (!serial) return std::unexpected(serial.error());
+    // A process that comes in later with another user namespace's ids is an `other` to the owner's.
+    return keyring::open_for(*serial, ctx.spec.linux.has("user") ? keyring::other_search : keyring::user_search);
   }
 };
 

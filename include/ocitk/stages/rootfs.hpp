@@ -6,6 +6,7 @@
 #include <ocitk/mounts/masks.hpp>
 #include <ocitk/mounts/tree.hpp>
 #include <ocitk/stage.hpp>
+#include <ocitk/sys/file.hpp>
 
 #include <array>
 #include <string_view>
@@ -29,6 +30,7 @@ struct build_rootfs : stage_in<init_context> {
                                                            O_PATH | O_DIRECTORY)));
       return {};
     }
+    const sys::no_umask modes_as_asked;  // mountpoints too
     OCITK_TRY(mounts::raise_root(ctx));
     OCITK_TRY(mounts::mount_all(ctx));
     if (mounts::dev_is_bound(ctx.spec.mounts)) return {};
@@ -46,6 +48,7 @@ struct protect_paths : stage_in<init_context> {
   static constexpr std::string_view name = "masks";
   static constexpr std::array<std::string_view, 2> after{"rootfs", "console"};
   auto operator()(init_context& ctx) const -> result<> {
+    const sys::no_umask modes_as_asked;
     if (ctx.spec.process)
       OCITK_TRY(at("/process/cwd", sys::make_in_root(ctx.rootfs, ctx.spec.process->cwd, sys::target_kind::directory)));
     if (!ctx.spec.linux.has("mount")) return {};

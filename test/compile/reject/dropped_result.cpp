@@ -1,0 +1,6 @@
+// ignoring returned value
+#include <ocitk/error.hpp>
+
+auto step() -> ocitk::result<>;
+
+auto main() -> int { step(); }

@@ -1,0 +1,5 @@
+#include "all_headers.hpp"
+
+auto other() -> int;
+
+auto main() -> int { return other(); }

@@ -1,0 +1,3 @@
+#include "all_headers.hpp"
+
+auto other() -> int { return 0; }
