@@ -48,6 +48,7 @@ class covers {
   }
   auto make_empty(const char* inodes) const -> result<unique_fd> {
     const auto fs = OCITK_TRY(sys::new_filesystem::open("tmpfs"));
+    OCITK_TRY(fs.value("source", "tmpfs"));  // as mountinfo(5) shows it for runc's
     OCITK_TRY(fs.value("nr_blocks", "1"));
     OCITK_TRY(fs.value("nr_inodes", inodes));
     OCITK_TRY(fs.option("ro"));
