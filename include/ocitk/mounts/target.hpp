@@ -106,9 +106,13 @@ inline auto check_place(fd_ref root, const std::string& path, const target& t, f
 /// Attaches a mount where it may go.
 ///
 /// Calls  move_mount(2)
+/// Fails  ENOTDIR where one is a directory and the other is not: callers look for that text, the kernel says EINVAL
 inline auto cover(fd_ref root, const std::string& path, const target& t, fd_ref mount) -> result<> {
   OCITK_TRY(check_place(root, path, t, mount));
-  return sys::move_onto(mount, t.fd);
+  auto done = sys::move_onto(mount, t.fd);
+  if (!done && done.error().code == EINVAL && OCITK_TRY(sys::is_directory(mount)) != OCITK_TRY(sys::is_directory(t.fd)))
+    done.error().code = ENOTDIR;
+  return done;
 }
 
 }  // namespace ocitk::mounts

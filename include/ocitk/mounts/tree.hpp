@@ -67,7 +67,8 @@ inline auto attach_root(const init_context& ctx) -> result<> {
   const std::uint64_t kept = word.ends_with("slave") ? MS_SLAVE : MS_PRIVATE;
   OCITK_TRY(sys::set_attributes(ctx.rootfs, {.propagation = kept}, true));
   auto done = sys::move_onto_root(ctx.rootfs);
-  if (!done && done.error().code == ENOTDIR) done.error().detail = "invalid rootfs: not a directory, or a symlink";
+  if (!done && done.error().code == EINVAL && !OCITK_TRY(sys::is_directory(ctx.rootfs)))
+    return failure("invalid rootfs: not an absolute path, or a symlink");
   return done;
 }
 
