@@ -8,6 +8,7 @@
 #include <ocitk/spec/validate.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/pty.hpp>
+#include <ocitk/sys/socket.hpp>
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -27,6 +28,13 @@ auto read_bundle(const std::string& bundle) -> result<spec::config> {
   if (!text && text.error().code == ENOENT) return failure("JSON specification file config.json not found");
   if (!text) return std::unexpected(text.error());
   return spec::parse_config(*text);
+}
+
+auto check_options(const surroundings& about, const cli::create_options& o) -> result<> {
+  if (about.global.systemd_cgroup)
+    return failure("systemd cgroup flag passed, but systemd support for managing cgroups is not available");
+  if (o.no_pivot) return failure("--no-pivot is not supported yet");
+  return {};
 }
 
 auto load_spec(const surroundings& about, const cli::create_options& o) -> result<spec::config> {
@@ -75,11 +83,17 @@ auto new_birth(const spec::config& config, const cli::create_options& o) -> resu
                         .listen_fds = listen};
 }
 
+auto send_pidfd(const std::string& path, fd_ref pidfd) -> result<> {
+  const auto socket = OCITK_TRY(sys::connect_unix(path));
+  return trying("send the pidfd to " + path, sys::send_message(socket, "standard", pidfd.get()));
+}
+
 /// The order callers rely on: the terminal reaches them before the pid file, the pid file before we return.
 auto hand_over(const surroundings& about, runtime::nascent& n, const cli::create_options& o) -> result<sys::child> {
   for (const auto& text : n.init.warnings) about.log.write(runtime::level::warning, text);
   if (!o.console_socket.empty())
     OCITK_TRY(runtime::send_console(o.console_socket, n.init.terminal_name, n.init.terminal));
+  if (!o.pidfd_socket.empty()) OCITK_TRY(send_pidfd(o.pidfd_socket, n.init.process.pidfd()));
   if (!o.pid_file.empty()) OCITK_TRY(runtime::write_pid_file(o.pid_file, n.init.process.pid()));
   auto child = runtime::deliver(n);
   if (!child && !o.pid_file.empty()) (void)::unlink(o.pid_file.c_str());  // it names a process that dies now
@@ -152,6 +166,7 @@ auto run_foreground(const surroundings& about, const spec::config& config, const
 
 auto create(const surroundings& about, const cli::create_options& o) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
+  OCITK_TRY(check_options(about, o));
   const auto config = OCITK_TRY(load_spec(about, o));
   OCITK_TRY(check_terminal(config, o, true));
   return run_detached(about, config, o, true);
@@ -159,6 +174,7 @@ auto create(const surroundings& about, const cli::create_options& o) -> result<i
 
 auto run(const surroundings& about, const cli::create_options& o) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
+  OCITK_TRY(check_options(about, o));
   const auto config = OCITK_TRY(load_spec(about, o));
   OCITK_TRY(check_terminal(config, o, o.detach));
   return o.detach ? run_detached(about, config, o, false) : run_foreground(about, config, o);
