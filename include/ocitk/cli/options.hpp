@@ -186,7 +186,7 @@ class parser {
   template <class T>
   auto value(std::string_view name, std::string_view short_name, T& target, const std::string& text) -> void {
     known_.push_back({name, short_name, false});
-    app_.add_option(fmt::format("--{}", name), target, text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app_.add_option(fmt::format("--{}", name), target, text)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   /// Fills the targets; what is no option stays in `positionals`.
   auto parse(const std::vector<std::string>& words, bool stop_after_first) -> std::expected<void, failed_parse> {

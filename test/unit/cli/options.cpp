@@ -1,0 +1,62 @@
+#include <ocitk/cli/options.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace ocitk::cli;
+
+namespace {
+
+auto understand(std::vector<std::string> words) { return parse(words, "ocitk", "/run/ocitk"); }
+auto complaint(std::vector<std::string> words) -> std::string {
+  const auto r = understand(std::move(words));
+  return r ? "" : r.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("options: one dash or two, values beside or behind, before or after the id") {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"run", "-bundle", "/b", "-d", "c"}, {"run", "--bundle=/b", "--detach", "c"}, {"run", "c", "-b", "/b", "--detach=true"}}) {
+    const auto r = understand(words);
+    REQUIRE(r);
+    const auto& o = std::get<run_command>(r->what).options;
+    CHECK(o.id == "c");
+    CHECK(o.bundle == "/b");
+    CHECK(o.detach);
+  }
+}
+
+TEST_CASE("options: globals stand before the command") {
+  const auto r = understand({"--root", "/r/", "--log-format=json", "--debug", "list", "-q"});
+  REQUIRE(r);
+  CHECK(r->global.root == "/r");
+  CHECK(r->global.root_given);
+  CHECK(r->global.log_json);
+  CHECK(r->global.debug);
+  CHECK(std::get<list_command>(r->what).options.quiet);
+}
+
+TEST_CASE("options: kill takes no option after the id") {
+  const auto r = understand({"kill", "-a", "c", "-9"});
+  REQUIRE(r);
+  CHECK(std::get<kill_command>(r->what).options.signal == "-9");
+  CHECK(std::get<kill_command>(understand({"kill", "c"})->what).options.signal == "SIGTERM");
+}
+
+TEST_CASE("options: complaints are runc's") {
+  CHECK(complaint({"nonsense"}) == "No help topic for 'nonsense'");
+  CHECK(complaint({"run", "--x", "c"}) == "flag provided but not defined: -x");
+  CHECK(complaint({"run", "--bundle"}) == "flag needs an argument: --bundle");
+  CHECK(complaint({"run"}) == "ocitk: \"run\" requires exactly 1 argument(s)");
+  CHECK(complaint({"list", "-f", "x"}) == "invalid format option");
+  CHECK(complaint({"--log-format", "x", "list"}) == "invalid log-format: x");
+  CHECK(complaint({"--root", "", "list"}) == "Option --root argument should not be set to /");
+  CHECK_FALSE(complaint({"run", "--detach=maybe", "c"}).empty());
+  CHECK_FALSE(complaint({"run", "--preserve-fds", "x", "c"}).empty());
+}
+
+TEST_CASE("options: the default root is not shared with other runtimes") {
+  CHECK(default_root(true, "/run/user/0") == "/run/ocitk");
+  CHECK(default_root(false, "/run/user/1000") == "/run/user/1000/ocitk");
+  CHECK(default_root(false, nullptr) == "/run/ocitk");
+}

@@ -1,0 +1,68 @@
+#include <ocitk/spec/defaults.hpp>
+#include <ocitk/spec/validate.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace ocitk;
+
+namespace {
+
+auto usual() -> spec::config { return spec::default_config(false, false, 0, 0); }
+
+template <class Change>
+auto verdict(Change change) -> error {
+  auto c = usual();
+  change(c);
+  const auto v = spec::validate(c, {});
+  return v ? error{} : v.error();
+}
+
+}  // namespace
+
+TEST_CASE("validate: the default document is fine, with and without privileges") {
+  CHECK(spec::validate(usual(), {}));
+  CHECK(spec::check_supported(usual()));
+  CHECK(spec::validate(spec::default_config(true, true, 1000, 1000), {.euid = 1000}));
+}
+
+TEST_CASE("validate: each rule names its place") {
+  CHECK(verdict([](auto& c) { c.root.reset(); }).detail == "root must be specified");
+  CHECK(verdict([](auto& c) { c.process.reset(); }).detail == "process property must not be empty");
+  CHECK(verdict([](auto& c) { c.process->cwd = "x"; }).detail == "Cwd must be an absolute path");
+  CHECK(verdict([](auto& c) { c.process->args.clear(); }).pointer == "/process/args");
+  CHECK(verdict([](auto& c) { c.process->env.push_back("A"); }).pointer == "/process/env/2");
+  CHECK(verdict([](auto& c) { c.linux.namespaces.push_back({.type = "pid"}); }).detail == "malformed spec file: duplicated ns");
+  CHECK(verdict([](auto& c) { c.linux.namespaces.push_back({.type = "x"}); }).detail == "namespace \"x\" does not exist");
+  CHECK(verdict([](auto& c) { c.linux.namespaces.push_back({.type = "user"}); }).detail.find("nor mappings") != std::string::npos);
+  CHECK(verdict([](auto& c) { c.linux.uid_mappings.push_back({}); }).detail.find("isn't enabled") != std::string::npos);
+  CHECK(verdict([](auto& c) { c.linux.masked_paths.push_back("x"); }).pointer == "/linux/maskedPaths/10");
+  CHECK(verdict([](auto& c) { c.linux.rootfs_propagation = "x"; }).detail == "rootfsPropagation=x is not supported");
+}
+
+TEST_CASE("validate: only sysctls of namespaces that are the container's") {
+  const auto with = [](const char* key, const char* without) {
+    return verdict([&](auto& c) {
+      std::erase_if(c.linux.namespaces, [&](const auto& n) { return n.type == without; });
+      c.linux.sysctl[key] = "1";
+    });
+  };
+  CHECK(with("net.ipv4.ip_forward", "").detail.empty());
+  CHECK(with("kernel.msgmax", "").detail.empty());
+  CHECK(with("net.ipv4.ip_forward", "network").pointer == "/linux/sysctl/net.ipv4.ip_forward");
+  CHECK(with("kernel.msgmax", "ipc").detail == "sysctl \"kernel.msgmax\" is not allowed in the hosts ipc namespace");
+  CHECK(with("kernel.panic", "").detail == "sysctl \"kernel.panic\" is not in a separate kernel namespace");
+  CHECK(with("net/../kernel/panic", "").detail.find("is not a name") != std::string::npos);
+}
+
+TEST_CASE("validate: what is not supported is refused with its place") {
+  const auto refused = [](auto change) {
+    auto c = usual();
+    change(c);
+    const auto v = spec::check_supported(c);
+    return v ? std::string{} : v.error().pointer;
+  };
+  CHECK(refused([](auto& c) { c.hooks.poststop.push_back({}); }) == "/hooks");
+  CHECK(refused([](auto& c) { c.mounts[2].options.push_back("rro"); }) == "/mounts/2/options");
+  CHECK(refused([](auto& c) { c.process->apparmor_profile = "x"; }) == "/process/apparmorProfile");
+  CHECK(refused([](auto& c) { c.linux.net_devices["x"] = {}; }) == "/linux/netDevices");
+}
