@@ -84,6 +84,15 @@ runtime_binary() {  # CVE-2019-5736: what /proc/1/exe showed before the exec can
   rt delete -f "$TAG-1"
 }
 
+not_dumpable() {  # R9: a user of the payload's uid cannot look into init before the payload runs
+  local b; b=$(sh_bundle nd 'sleep 100' '.process.user = {uid: 1000, gid: 1000}')
+  rt create -b "$b" --pid-file "$DIR/pid" "$TAG-1" </dev/null >/dev/null 2>&1
+  same "$(stat -c %u "/proc/$(cat "$DIR/pid")/environ")" 0
+  rt start "$TAG-1"
+  until_ 5 sh -c "[ \$(stat -c %u /proc/$(cat "$DIR/pid")/environ) = 1000 ]"
+  rt delete -f "$TAG-1"
+}
+
 case_ "masked paths are empty, read-only paths read-only" masks
 case_ "devices and links of /dev" devices
 case_ "descriptors of the caller stay outside, unless preserved" descriptors
@@ -94,5 +103,6 @@ case_ "namespaces joined by path" joined
 case_ "a user namespace" user_namespace
 case_ "limits of memory, cpu and pids" limits
 case_ "a hostile rootfs does not reach the host" hostile_rootfs
+case_ "init is not dumpable until the payload runs" not_dumpable
 case_ "the runtime's binary cannot be written through /proc" runtime_binary
 finish

@@ -221,7 +221,7 @@ inline auto horizons(const blueprint& plan) -> std::vector<horizon> {
 
 /// Instructions to stand before a filter: system calls beyond the horizon return ENOSYS, so that a C library
 /// newer than the profile falls back to older ones instead of taking the profile's errno for an answer.
-inline auto enosys_stub(const std::vector<horizon>& list) -> std::vector<sock_filter> {
+inline auto enosys_prologue(const std::vector<horizon>& list) -> std::vector<sock_filter> {
   constexpr std::uint32_t x32_bit = 0x40000000;
   constexpr std::size_t block = 7;
   std::vector<sock_filter> code{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch))};
@@ -304,7 +304,7 @@ inline auto compile(const spec::seccomp& asked) -> result<filter> {
   if (asked.default_action.empty() && asked.syscalls.empty()) return filter{};
   const auto flags = OCITK_TRY(flags_of(asked.flags, sys::knows_seccomp_flag(SECCOMP_FILTER_FLAG_SPEC_ALLOW)));
   const auto wanted = OCITK_TRY(plan(asked));
-  auto code = lets_pass(wanted.default_action) ? std::vector<sock_filter>{} : enosys_stub(horizons(wanted));
+  auto code = lets_pass(wanted.default_action) ? std::vector<sock_filter>{} : enosys_prologue(horizons(wanted));
   const auto rest = OCITK_TRY(at("/linux/seccomp", detail::assembled(wanted)));
   code.insert(code.end(), rest.begin(), rest.end());
   if (code.size() > BPF_MAXINSNS)

@@ -130,13 +130,13 @@ TEST_CASE("seccomp: nothing asked for loads nothing") {
   CHECK(seccomp::load(*filter));
 }
 
-TEST_CASE("seccomp: a default that lets calls pass needs no ENOSYS stub") {
+TEST_CASE("seccomp: a default that lets calls pass needs no ENOSYS prologue") {
   CHECK(seccomp::lets_pass(SCMP_ACT_ALLOW));
   CHECK(seccomp::lets_pass(SCMP_ACT_LOG));
   CHECK(seccomp::lets_pass(SCMP_ACT_TRACE(1)));
   CHECK_FALSE(seccomp::lets_pass(SCMP_ACT_ERRNO(1)));
   CHECK_FALSE(seccomp::lets_pass(SCMP_ACT_TRAP));
-  CHECK(seccomp::enosys_stub({}).empty());
+  CHECK(seccomp::enosys_prologue({}).empty());
 }
 
 TEST_CASE("seccomp: each kernel entry has its own horizon") {
