@@ -74,7 +74,7 @@ struct dispatcher {
   /// through that exec; they are marked after it.
   template <class Command, class Options>
   auto protected_from_now(Command command, const Options& options) const -> result<int> {
-    OCITK_TRY(runtime::protect_self(argv, environ));
+    if (options.plan.empty()) OCITK_TRY(runtime::protect_self(argv, environ));  // a plan enters nothing
     OCITK_TRY(close_later());
     return command(about, options);
   }

@@ -1,8 +1,11 @@
 #ifndef OCITK_ERROR_HPP
 #define OCITK_ERROR_HPP
 
+#include <ocitk/watch.hpp>
+
 #include <cerrno>
 #include <cstring>
+#include <concepts>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -53,6 +56,13 @@ auto at(std::string_view pointer, result<T> r) -> result<T> {
   return r;
 }
 
+/// The same around a step: a watcher hears who asked for its calls. `step` returns a result.
+template <std::invocable Step>
+auto at(std::string_view pointer, Step&& step) {
+  const standing_at noted{&standpoint::pointer, pointer};
+  return at(pointer, std::forward<Step>(step)());
+}
+
 /// Says what was tried when the call failed. The innermost note stays.
 template <class T>
 auto trying(std::string_view detail, result<T> r) -> result<T> {
@@ -64,6 +74,16 @@ auto trying(std::string_view detail, result<T> r) -> result<T> {
 template <class T>
 auto in_stage(std::string_view stage, result<T> r) -> result<T> {
   if (!r && r.error().stage.empty()) r.error().stage = stage;
+  return r;
+}
+
+/// The same around a step: for what a watcher sees, it is a stage.
+template <std::invocable Step>
+auto in_stage(std::string_view stage, Step&& step) {
+  const standing_at noted{&standpoint::stage, stage};
+  if (watching != nullptr) watching->stage_begins(stage);
+  auto r = in_stage(stage, std::forward<Step>(step)());
+  if (watching != nullptr) watching->stage_ends(stage, r.has_value());
   return r;
 }
 

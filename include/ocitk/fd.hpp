@@ -69,6 +69,7 @@ inline auto pass_on(fd_ref fd) -> result<int> {
 inline auto duplicate(fd_ref fd) -> result<unique_fd> {
   const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
   if (copy < 0) return failed("fcntl", "duplicate a descriptor");
+  if (watching != nullptr) watching->duplicated(fd.get(), copy);
   return unique_fd{copy};
 }
 

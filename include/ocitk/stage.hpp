@@ -38,8 +38,28 @@ consteval auto in_order() -> bool {
 
 }  // namespace detail
 
-/// Lets every stage run: the observer for who does not watch.
+/// What an observer wants done with the stage that is next.
+enum class verdict { run, skip, stop };
+
+/// Is asked before each stage of a pipeline: `bool` for run or stop, or a verdict.
+template <class O>
+concept stage_observer = std::predicate<O, std::string_view> || requires(O o) {
+  { o(std::string_view{}) } -> std::same_as<verdict>;
+};
+
+/// Lets every stage run: the observer for who does not care.
 inline constexpr auto always = [](std::string_view) { return true; };
+
+/// Runs one stage on its own: its name goes into an error, and to a watcher.
+template <stage S>
+auto run_stage(const S& s, typename S::context& ctx) -> result<> {
+  return in_stage(S::name, [&] { return s(ctx); });
+}
+
+namespace detail {
+inline constexpr auto as_verdict(verdict v) -> verdict { return v; }
+inline constexpr auto as_verdict(bool go_on) -> verdict { return go_on ? verdict::run : verdict::stop; }
+}  // namespace detail
 
 /// Stages of one process, run left to right up to the first failure.
 template <stage... Ss>
@@ -54,14 +74,14 @@ class pipeline {
 
   constexpr explicit pipeline(std::tuple<Ss...> stages) : stages_{std::move(stages)} {}
 
-  /// Asks `go_on(name)` before each stage: traces, timings, --stop-before.
-  template <std::predicate<std::string_view> GoOn>
+  /// Asks `go_on(name)` before each stage: --stop-before, progress.
+  template <stage_observer GoOn>
   auto operator()(context& ctx, GoOn&& go_on) const -> result<> {
     result<> outcome;
     const auto step = [&](const auto& s) {
-      if (!go_on(std::string_view{s.name})) return false;
-      outcome = s(ctx);
-      if (!outcome && outcome.error().stage.empty()) outcome.error().stage = s.name;
+      const auto wanted = detail::as_verdict(go_on(std::string_view{s.name}));
+      if (wanted != verdict::run) return wanted == verdict::skip;
+      outcome = run_stage(s, ctx);
       return outcome.has_value();
     };
     std::apply([&](const auto&... s) { (void)(step(s) && ...); }, stages_);

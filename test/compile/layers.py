@@ -12,11 +12,12 @@ import re
 import sys
 
 LAYERS = [
+    {"watch.hpp"},
     {"error.hpp", "fd.hpp"},
     {"sys"},
     {"spec"},
-    {"context.hpp", "stage.hpp", "trace.hpp"},
-    {"cgroups", "mounts"},
+    {"context.hpp", "stage.hpp", "watch"},
+    {"cgroups", "mounts", "privileges"},
     {"stages"},
     {"runtime"},
     {"cli"},

@@ -11,11 +11,11 @@ import pathlib
 import re
 import sys
 
-CALLS = """open openat creat fopen opendir stat lstat access faccessat mkdir mkdirat mknod mknodat symlink symlinkat
+CALLS = """open openat creat fopen opendir stat lstat fstatat access faccessat mkdir mkdirat mknod mknodat symlink symlinkat
 link unlink unlinkat rmdir rename renameat mount umount umount2 chown lchown fchownat chmod fchmodat chdir chroot
 truncate readlink realpath utimensat statfs execv execve execvp nftw""".split()
-# `::open(...)`, or a bare `open(...)` that is neither a member nor qualified.
-CALL = re.compile(r"((?<![\w>])::|(?<![\w:.>~]))\b(" + "|".join(CALLS) + r")\s*\(")
+# `::open(...)`, `kernel::open(...)`, or a bare `open(...)` that is neither a member nor qualified.
+CALL = re.compile(r"((?<![\w>])::|kernel::|(?<![\w:.>~]))\b(" + "|".join(CALLS) + r")\s*\(")
 OWN = re.compile(r"\bauto (\w+)\s*\(")
 STREAM = re.compile(r"\bstd::(?:[io]?fstream|filesystem)\b")
 CWD = re.compile(r"\bfd_ref::cwd\(\)|\bAT_FDCWD\b")

@@ -1,14 +1,16 @@
+#include "bundle.hpp"
 #include "commands.hpp"
 
 #include <ocitk/runtime/console.hpp>
 #include <ocitk/runtime/container.hpp>
 #include <ocitk/runtime/pid_file.hpp>
+#include <ocitk/runtime/rehearsal.hpp>
 #include <ocitk/runtime/relay.hpp>
-#include <ocitk/spec/read.hpp>
-#include <ocitk/spec/validate.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/pty.hpp>
 #include <ocitk/sys/socket.hpp>
+#include <ocitk/watch/plan_text.hpp>
+#include <ocitk/watch/trace_text.hpp>
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -21,28 +23,11 @@ namespace ocitk::tools {
 
 namespace {
 
-auto read_bundle(const std::string& bundle) -> result<spec::config> {
-  const auto dir = sys::open_at(fd_ref::cwd(), bundle, O_PATH | O_DIRECTORY);
-  if (!dir) return std::unexpected(dir.error());
-  const auto text = sys::read_file(*dir, "config.json", spec::largest_json + 1);
-  if (!text && text.error().code == ENOENT) return failure("JSON specification file config.json not found");
-  if (!text) return std::unexpected(text.error());
-  return spec::parse_config(*text);
-}
-
 auto check_options(const surroundings& about, const cli::create_options& o) -> result<> {
   if (about.global.systemd_cgroup)
     return failure("systemd cgroup flag passed, but systemd support for managing cgroups is not available");
   if (o.no_pivot) return failure("--no-pivot is not supported yet");
   return {};
-}
-
-auto load_spec(const surroundings& about, const cli::create_options& o) -> result<spec::config> {
-  auto config = OCITK_TRY(read_bundle(o.bundle));
-  const auto warnings = OCITK_TRY(spec::validate(config, {.euid = ::geteuid(), .no_pivot = o.no_pivot}));
-  OCITK_TRY(spec::check_supported(config));
-  for (const auto& text : warnings) about.log.write(runtime::level::warning, text);
-  return config;
 }
 
 auto check_terminal(const spec::config& config, const cli::create_options& o, bool detached) -> result<> {
@@ -96,7 +81,7 @@ auto hand_over(const surroundings& about, runtime::nascent& n, const cli::create
   if (!o.pidfd_socket.empty()) OCITK_TRY(send_pidfd(o.pidfd_socket, n.init.process.pidfd()));
   if (!o.pid_file.empty()) OCITK_TRY(runtime::write_pid_file(o.pid_file, n.init.process.pid()));
   auto child = runtime::deliver(n);
-  if (!child && !o.pid_file.empty()) (void)::unlink(o.pid_file.c_str());  // it names a process that dies now
+  if (!child && !o.pid_file.empty()) (void)sys::kernel::unlinkat(AT_FDCWD, o.pid_file.c_str(), 0);  // it names a process that dies now
   return child;
 }
 
@@ -121,7 +106,7 @@ auto make_plumbing(const spec::config& config) -> result<plumbing> {
     p.theirs[i] = i == 0 ? std::move(out) : std::move(in);
     p.ours[i] = i == 0 ? std::move(in) : std::move(out);
     const auto owner = host_root(config);
-    if (owner != 0) (void)::fchown(p.theirs[i].get(), owner, static_cast<gid_t>(-1));  // it then cannot reopen it
+    if (owner != 0) (void)sys::kernel::fchown(p.theirs[i].get(), owner, static_cast<gid_t>(-1));  // it then cannot reopen it
   }
   return p;
 }
@@ -136,10 +121,20 @@ auto run_detached(const surroundings& about, const spec::config& config, const c
   return 0;
 }
 
-auto run_foreground(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<int> {
+/// A container in the foreground, with our ends of what it speaks through.
+struct in_foreground {
+  unique_fd signals{};
+  plumbing pipes{};
+  runtime::nascent nascent;
+  unique_fd terminal{};
+  sys::child child{};
+};
+
+auto begin_foreground(const surroundings& about, const spec::config& config, const cli::create_options& o)
+    -> result<in_foreground> {
   const auto store = OCITK_TRY(runtime::store::open(about.global.root, true));
   if (!o.no_subreaper) OCITK_TRY(sys::set_subreaper());
-  const auto signals = OCITK_TRY(runtime::block_signals());
+  auto signals = OCITK_TRY(runtime::block_signals());
   plumbing pipes;
   auto birth = OCITK_TRY(new_birth(config, o));
   if (!config.process->terminal) {
@@ -148,36 +143,96 @@ auto run_foreground(const surroundings& about, const spec::config& config, const
   }
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
   auto terminal = std::move(nascent.init.terminal);
-  const auto known = nascent.known;
-  const auto child = OCITK_TRY(hand_over(about, nascent, o));
-  nascent.where.unlock();
-  const auto status = runtime::run_foreground({.pid = child.pid,
-                                               .pidfd = child.pidfd.get(),
-                                               .signals = signals.get(),
-                                               .terminal = std::move(terminal),
-                                               .pipes = std::move(pipes.ours)});
+  auto child = OCITK_TRY(hand_over(about, nascent, o));
+  return in_foreground{std::move(signals), std::move(pipes), std::move(nascent), std::move(terminal), std::move(child)};
+}
+
+auto run_foreground(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<int> {
+  auto c = OCITK_TRY(begin_foreground(about, config, o));
+  c.nascent.where.unlock();
+  const auto status = runtime::run_foreground({.pid = c.child.pid,
+                                               .pidfd = c.child.pidfd.get(),
+                                               .signals = c.signals.get(),
+                                               .terminal = std::move(c.terminal),
+                                               .pipes = std::move(c.pipes.ours)});
   if (o.keep) return status;
-  if (auto locked = nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
-  if (auto gone = runtime::destroy(nascent.where, known); !gone) about.log.write(runtime::level::warning, gone.error());
+  if (auto locked = c.nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
+  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known); !gone) about.log.write(runtime::level::warning, gone.error());
   return status;
+}
+
+/// What differs between the two commands.
+struct mode {
+  bool detached = true;   ///< nobody waits for the payload
+  bool with_gate = true;  ///< nor is it started yet
+};
+
+auto bring_up(const surroundings& about, const cli::create_options& o, mode m) -> result<int> {
+  const auto config = OCITK_TRY(load_spec(about, o));
+  OCITK_TRY(check_terminal(config, o, m.detached));
+  return m.detached ? run_detached(about, config, o, m.with_gate) : run_foreground(about, config, o);
+}
+
+/// --plan: as far as the payload's first instruction.
+auto print_plan(const surroundings& about, const cli::create_options& o, mode m) -> result<int> {
+  const auto play = [&]() -> result<> {
+    const auto config = OCITK_TRY(load_spec(about, o));
+    OCITK_TRY(check_terminal(config, o, m.detached));
+    if (m.detached) OCITK_TRY(run_detached(about, config, o, m.with_gate));
+    else OCITK_TRY(begin_foreground(about, config, o));
+    return {};
+  };
+  const auto plan = watch::plan_of(OCITK_TRY(runtime::rehearse(play)));
+  OCITK_TRY(sys::write_all(fd_ref::of(1), o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
+  return 0;
+}
+
+/// --trace, or the environment's: engines pass options of their own only. A directory takes a file for each call.
+auto trace_target(const cli::create_options& o, std::string_view command) -> std::string {
+  const char* from_environment = std::getenv("OCITK_TRACE");
+  if (!o.trace.empty() || from_environment == nullptr) return o.trace;
+  struct stat st{};
+  if (::stat(from_environment, &st) != 0 || !S_ISDIR(st.st_mode)) return from_environment;
+  return fmt::format("{}/{}-{}-{}.json", from_environment, o.id, command, ::getpid());
+}
+
+/// A trace that cannot be written is told and no reason to fail: the container lives.
+auto write_trace(const surroundings& about, const std::string& target, const watch::recording& tape) -> void {
+  const auto write = [&]() -> result<> {
+    const auto all = OCITK_TRY(tape.all());
+    if (target == "-") return sys::write_all(fd_ref::of(2), watch::timeline(all));
+    const auto file = OCITK_TRY(sys::open_at(fd_ref::cwd(), target, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+    return trying(target, sys::write_all(file, watch::trace_json(all)));
+  };
+  if (const auto done = write(); !done) about.log.say("trace: " + to_string(done.error()));
+}
+
+auto bring_up_traced(const surroundings& about, const cli::create_options& o, mode m, const std::string& target) -> result<int> {
+  watch::recorder scribe{OCITK_TRY(watch::recording::make())};
+  const auto outcome = [&] {
+    const watch::watched_by in_scope{scribe};
+    return bring_up(about, o, m);
+  }();
+  write_trace(about, target, scribe.tape());
+  return outcome;
+}
+
+auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
+  OCITK_TRY(runtime::check_id(o.id));
+  OCITK_TRY(check_options(about, o));
+  if (!o.plan.empty()) return print_plan(about, o, m);
+  const auto target = trace_target(o, command);
+  return target.empty() ? bring_up(about, o, m) : bring_up_traced(about, o, m, target);
 }
 
 }  // namespace
 
 auto create(const surroundings& about, const cli::create_options& o) -> result<int> {
-  OCITK_TRY(runtime::check_id(o.id));
-  OCITK_TRY(check_options(about, o));
-  const auto config = OCITK_TRY(load_spec(about, o));
-  OCITK_TRY(check_terminal(config, o, true));
-  return run_detached(about, config, o, true);
+  return make(about, o, "create", {.detached = true, .with_gate = true});
 }
 
 auto run(const surroundings& about, const cli::create_options& o) -> result<int> {
-  OCITK_TRY(runtime::check_id(o.id));
-  OCITK_TRY(check_options(about, o));
-  const auto config = OCITK_TRY(load_spec(about, o));
-  OCITK_TRY(check_terminal(config, o, o.detach));
-  return o.detach ? run_detached(about, config, o, false) : run_foreground(about, config, o);
+  return make(about, o, "run", {.detached = o.detach, .with_gate = false});
 }
 
 }  // namespace ocitk::tools

@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/spec/config.hpp>
+#include <ocitk/sys/kernel/call.hpp>
 
 #include <fmt/core.h>
 #include <linux/bpf.h>
@@ -240,7 +241,11 @@ inline auto compile(const std::vector<rule>& rules) -> program {
 
 namespace detail {
 
-inline auto bpf(int command, bpf_attr& attr) -> long { return ::syscall(SYS_bpf, command, &attr, sizeof attr); }
+inline auto bpf(int command, std::string_view name, bpf_attr& attr) -> long {
+  return sys::kernel::call(effect::changes, "bpf", [&] { return ::syscall(SYS_bpf, command, &attr, sizeof attr); },
+                           [&](pretence& p) { return command == BPF_PROG_LOAD ? p.placeholder("a device filter") : 0L; },
+                           [&] { return name; });
+}
 
 inline auto address(const void* p) -> std::uint64_t { return reinterpret_cast<std::uintptr_t>(p); }
 
@@ -251,7 +256,7 @@ inline auto load(const program& code) -> result<unique_fd> {
   attr.insns = address(code.data());
   attr.insn_cnt = static_cast<std::uint32_t>(code.size());
   attr.license = address(license);
-  const long fd = bpf(BPF_PROG_LOAD, attr);
+  const long fd = bpf(BPF_PROG_LOAD, "BPF_PROG_LOAD", attr);
   if (fd < 0) return failed("bpf", "load the device filter");
   return unique_fd{static_cast<int>(fd)};
 }
@@ -263,7 +268,7 @@ inline auto attached(fd_ref cgroup) -> result<std::vector<std::uint32_t>> {
   attr.query.attach_type = BPF_CGROUP_DEVICE;
   attr.query.prog_ids = address(ids.data());
   attr.query.prog_cnt = static_cast<std::uint32_t>(ids.size());
-  if (bpf(BPF_PROG_QUERY, attr) != 0) return failed("bpf", "query device filters");
+  if (bpf(BPF_PROG_QUERY, "BPF_PROG_QUERY", attr) != 0) return failed("bpf", "query device filters");
   ids.resize(attr.query.prog_cnt);
   return ids;
 }
@@ -271,13 +276,13 @@ inline auto attached(fd_ref cgroup) -> result<std::vector<std::uint32_t>> {
 inline auto detach(fd_ref cgroup, std::uint32_t id) -> result<> {
   bpf_attr by_id{};
   by_id.prog_id = id;
-  const unique_fd old{static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, by_id))};
+  const unique_fd old{static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, "BPF_PROG_GET_FD_BY_ID", by_id))};
   if (!old) return failed("bpf", "open the old device filter");
   bpf_attr attr{};
   attr.target_fd = static_cast<std::uint32_t>(cgroup.get());
   attr.attach_bpf_fd = static_cast<std::uint32_t>(old.get());
   attr.attach_type = BPF_CGROUP_DEVICE;
-  return trying("detach the old device filter", checked(bpf(BPF_PROG_DETACH, attr), "bpf"));
+  return trying("detach the old device filter", checked(bpf(BPF_PROG_DETACH, "BPF_PROG_DETACH", attr), "bpf"));
 }
 
 }  // namespace detail
@@ -294,7 +299,7 @@ inline auto attach(fd_ref cgroup, const program& code, bool may_have_old) -> res
   attr.attach_bpf_fd = static_cast<std::uint32_t>(filter.get());
   attr.attach_type = BPF_CGROUP_DEVICE;
   attr.attach_flags = BPF_F_ALLOW_MULTI;
-  OCITK_TRY(trying("attach the device filter", checked(detail::bpf(BPF_PROG_ATTACH, attr), "bpf")));
+  OCITK_TRY(trying("attach the device filter", checked(detail::bpf(BPF_PROG_ATTACH, "BPF_PROG_ATTACH", attr), "bpf")));
   for (const auto id : old) OCITK_TRY(detail::detach(cgroup, id));
   return {};
 }

@@ -32,6 +32,10 @@ struct create_options {  ///< of run, too
   std::string bundle{}, console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
   bool no_pivot = false, no_new_keyring = false, detach = false, keep = false, no_subreaper = false;
   int preserve_fds = 0;
+  std::string plan{};         ///< "text" or "json": print what would be done, do nothing
+  std::string trace{};        ///< absolute, or "-" for a time line on standard error
+  std::string stop_before{};  ///< a stage
+  std::string shell_at{};     ///< a stage
 };
 
 struct kill_options {
@@ -97,6 +101,7 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
 struct option {
   std::string_view name, short_name{};
   bool is_flag = false;
+  std::string_view implied{};  ///< the value of a bare `--name`; empty: one has to be given
 };
 
 struct failed_parse {
@@ -156,6 +161,7 @@ class normalizer {
     const auto* o = find(name);
     if (o == nullptr) return std::unexpected(failed_parse{fmt::format("flag provided but not defined: -{}", name)});
     if (o->is_flag) return take_flag(*o, value);
+    if (!value && !o->implied.empty()) value = std::string{o->implied};
     if (!value && i + 1 == words.size())
       return std::unexpected(failed_parse{fmt::format("flag needs an argument: {}{}", word.starts_with("--") ? "--" : "-", name)});
     options.push_back(fmt::format("--{}={}", o->name, value ? *value : words[++i]));
@@ -180,12 +186,21 @@ class parser {
   explicit parser(std::string about) : app_{std::move(about)} { app_.set_help_flag(); }
 
   auto flag(std::string_view name, std::string_view short_name, bool& target, const std::string& text) -> void {
-    known_.push_back({name, short_name, true});
+    known_.push_back({name, short_name, true, {}});
     app_.add_flag(fmt::format("--{}", name), target, text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   template <class T>
   auto value(std::string_view name, std::string_view short_name, T& target, const std::string& text) -> void {
-    known_.push_back({name, short_name, false});
+    known_.push_back({name, short_name, false, {}});
+    declare(name, target, text);
+  }
+  /// `--name` alone means `implied`.
+  auto optional_value(std::string_view name, std::string_view implied, std::string& target, const std::string& text) -> void {
+    known_.push_back({name, {}, false, implied});
+    declare(name, target, text);
+  }
+  template <class T>
+  auto declare(std::string_view name, T& target, const std::string& text) -> void {
     app_.add_option(fmt::format("--{}", name), target, text)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   /// Fills the targets; what is no option stays in `positionals`.
@@ -247,6 +262,10 @@ inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
   p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
   p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
   p.value("preserve-fds", "", o.preserve_fds, "descriptors from 3 on to pass to the process");
+  p.optional_value("plan", "text", o.plan, "print what would be done and do nothing; --plan=json for programs");
+  p.value("trace", "", o.trace, "file for a trace of all system calls (Chrome trace format); -: a time line");
+  p.value("stop-before", "", o.stop_before, "stop the half-built container before a stage");
+  p.value("shell-at", "", o.shell_at, "open a shell in the half-built container before a stage");
   if (!is_run) return;
   p.flag("detach", "d", o.detach, "return when the process runs");
   p.flag("keep", "", o.keep, "do not delete the container after it ends");
@@ -339,6 +358,8 @@ class command_line {
     o.id = p.positionals[0];
     o.bundle = without_trailing_slashes(absolute(o.bundle.empty() ? "." : o.bundle));
     for (auto* path : {&o.console_socket, &o.pidfd_socket, &o.pid_file}) *path = absolute(*path);
+    if (o.trace != "-") o.trace = absolute(o.trace);
+    if (!o.plan.empty() && o.plan != "text" && o.plan != "json") return fail("--plan is text or json, not " + o.plan);
     out_.what = Command{std::move(o)};
     return {};
   }

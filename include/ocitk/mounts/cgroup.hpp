@@ -89,11 +89,11 @@ inline auto mount_v1(const init_context& ctx, const spec::mount& m, const plan& 
   const auto tmpfs = OCITK_TRY(make_filesystem("tmpfs", "tmpfs", outer, ctx.spec.linux.mount_label));
   OCITK_TRY(cover(ctx.rootfs, asked.destination, t, tmpfs));
   for (const auto& h : plan_hierarchies(ctx.cgroups, m.source)) {
-    OCITK_TRY(trying(h.name, checked(::mkdirat(tmpfs.get(), h.name.c_str(), 0755), "mkdir")));
+    OCITK_TRY(trying(h.name, checked(sys::kernel::mkdirat(tmpfs.get(), h.name.c_str(), 0755), "mkdir")));
     const auto made = OCITK_TRY(detail::make_hierarchy(h, inner, ctx.spec.linux.has("cgroup")));
     OCITK_TRY(sys::move_onto(made, tmpfs, h.name));
     for (const auto& alias : h.aliases)
-      OCITK_TRY(trying(alias, checked(::symlinkat(h.name.c_str(), tmpfs.get(), alias.c_str()), "symlink")));
+      OCITK_TRY(trying(alias, checked(sys::kernel::symlinkat(h.name.c_str(), tmpfs.get(), alias.c_str()), "symlink")));
   }
   if (!asked.read_only) return {};
   return sys::set_attributes(tmpfs, {.set = MOUNT_ATTR_RDONLY}, false);

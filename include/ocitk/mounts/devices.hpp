@@ -101,7 +101,7 @@ class directory_cache {
 inline auto bind_node(fd_ref dir, const std::string& name, const node& n, unique_fd lent) -> result<> {
   const auto host = lent ? std::move(lent) : OCITK_TRY(sys::open_at(fd_ref::cwd(), n.path, O_PATH | O_NOFOLLOW));
   if (!is_node(OCITK_TRY(sys::status_of(host)), n)) return failure(fmt::format("{} of the host is another device", n.path));
-  if (::mknodat(dir.get(), name.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return failed("mknod", n.path);
+  if (sys::kernel::mknodat(dir.get(), name.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return failed("mknod", n.path);
   const auto target = OCITK_TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
   if (S_ISLNK(OCITK_TRY(sys::status_of(target)).st_mode)) return failure(fmt::format("{} is a symbolic link", n.path));
   const auto mount = OCITK_TRY(sys::clone_mount(host, false));
@@ -118,13 +118,13 @@ inline auto check_existing(fd_ref dir, const std::string& name, const node& n) -
 
 inline auto make_device(fd_ref dir, const std::string& name, const node& n, bool may_make, unique_fd lent) -> result<> {
   if (!may_make && n.type != S_IFIFO) return bind_node(dir, name, n, std::move(lent));
-  if (::mknodat(dir.get(), name.c_str(), n.type | n.mode, makedev(n.major, n.minor)) != 0) {
+  if (sys::kernel::mknodat(dir.get(), name.c_str(), n.type | n.mode, makedev(n.major, n.minor)) != 0) {
     if (errno == EEXIST) return check_existing(dir, name, n);
     if (errno == EPERM) return bind_node(dir, name, n, std::move(lent));
     return failed("mknod", n.path);
   }
   if (n.uid == 0 && n.gid == 0) return {};
-  return trying(n.path, checked(::fchownat(dir.get(), name.c_str(), n.uid, n.gid, AT_SYMLINK_NOFOLLOW), "chown"));
+  return trying(n.path, checked(sys::kernel::fchownat(dir.get(), name.c_str(), n.uid, n.gid, AT_SYMLINK_NOFOLLOW), "chown"));
 }
 
 struct link {
@@ -137,8 +137,8 @@ struct link {
 inline auto link_ptmx(fd_ref dev) -> result<> {
   constexpr auto target = "pts/ptmx";
   if (const auto there = sys::read_link_at(dev, "ptmx"); there && *there == target) return {};
-  if (::unlinkat(dev.get(), "ptmx", 0) != 0 && errno != ENOENT) return failed("unlink", "/dev/ptmx");
-  return trying("/dev/ptmx", checked(::symlinkat(target, dev.get(), "ptmx"), "symlink"));
+  if (sys::kernel::unlinkat(dev.get(), "ptmx", 0) != 0 && errno != ENOENT) return failed("unlink", "/dev/ptmx");
+  return trying("/dev/ptmx", checked(sys::kernel::symlinkat(target, dev.get(), "ptmx"), "symlink"));
 }
 
 inline auto make_links(fd_ref dev) -> result<> {
@@ -147,8 +147,8 @@ inline auto make_links(fd_ref dev) -> result<> {
                                               {"stdout", "/proc/self/fd/1"},
                                               {"stderr", "/proc/self/fd/2"}}};
   for (const auto& l : links)
-    if (::symlinkat(l.target, dev.get(), l.name) != 0 && errno != EEXIST) return failed("symlink", l.name);
-  if (::access("/proc/kcore", F_OK) == 0 && ::symlinkat("/proc/kcore", dev.get(), "core") != 0 && errno != EEXIST)
+    if (sys::kernel::symlinkat(l.target, dev.get(), l.name) != 0 && errno != EEXIST) return failed("symlink", l.name);
+  if (sys::kernel::faccessat(AT_FDCWD, "/proc/kcore", F_OK, 0) == 0 && sys::kernel::symlinkat("/proc/kcore", dev.get(), "core") != 0 && errno != EEXIST)
     return failed("symlink", "core");
   return link_ptmx(dev);
 }
@@ -175,10 +175,13 @@ inline auto make_devices(init_context& ctx) -> result<> {
   detail::directory_cache open_dir;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto& n = nodes[i];
-    const auto [parent, name] = sys::split(n.path);
+    const auto where = sys::split(n.path);
     auto lent = i < ctx.device_sources.size() ? std::move(ctx.device_sources[i]) : unique_fd{};
-    const auto dir = OCITK_TRY(at(n.pointer, open_dir(ctx.rootfs, parent)));
-    OCITK_TRY(at(n.pointer, trying(n.path, detail::make_device(dir, name, n, may_make, std::move(lent)))));
+    const auto make = [&]() -> result<> {
+      const auto dir = OCITK_TRY(open_dir(ctx.rootfs, where.parent));
+      return trying(n.path, detail::make_device(dir, where.name, n, may_make, std::move(lent)));
+    };
+    OCITK_TRY(at(n.pointer.empty() ? standing.pointer : n.pointer, make));
   }
   return detail::make_links(OCITK_TRY(sys::make_in_root(ctx.rootfs, "/dev", sys::target_kind::directory)));
 }
@@ -190,7 +193,7 @@ inline auto bind_console(fd_ref root, fd_ref slave) -> result<> {
   const auto dev = OCITK_TRY(sys::make_in_root(root, "/dev", sys::target_kind::directory));
   {
     const sys::no_umask mode_as_asked;
-    if (::mknodat(dev.get(), "console", S_IFREG | 0666, 0) != 0 && errno != EEXIST) return failed("mknod", "/dev/console");
+    if (sys::kernel::mknodat(dev.get(), "console", S_IFREG | 0666, 0) != 0 && errno != EEXIST) return failed("mknod", "/dev/console");
   }
   const auto target = OCITK_TRY(sys::open_at(dev, "console", O_PATH | O_NOFOLLOW));
   if (S_ISLNK(OCITK_TRY(sys::status_of(target)).st_mode)) return failure("/dev/console is a symbolic link");

@@ -85,11 +85,13 @@ inline auto protect(const init_context& ctx) -> result<> {
   const auto& linux = ctx.spec.linux;
   detail::covers covers{linux.mount_label};
   for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/readonlyPaths/{}", i),
-                 trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]))));
+    OCITK_TRY(at(fmt::format("/linux/readonlyPaths/{}", i), [&] {
+      return trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]));
+    }));
   for (std::size_t i = 0; i < linux.masked_paths.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/maskedPaths/{}", i),
-                 trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers))));
+    OCITK_TRY(at(fmt::format("/linux/maskedPaths/{}", i), [&] {
+      return trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers));
+    }));
   return {};
 }
 
@@ -99,10 +101,10 @@ inline auto protect(const init_context& ctx) -> result<> {
 /// Calls  mount_setattr(2) MOUNT_ATTR_RDONLY
 inline auto close_for_writing(init_context& ctx) -> result<> {
   for (const auto& mount : ctx.read_only_later)
-    OCITK_TRY(at("/mounts", sys::set_attributes(mount, {.set = MOUNT_ATTR_RDONLY}, false)));
+    OCITK_TRY(at("/mounts", [&] { return sys::set_attributes(mount, {.set = MOUNT_ATTR_RDONLY}, false); }));
   ctx.read_only_later.clear();
   if (!ctx.spec.root->readonly) return {};
-  return at("/root/readonly", sys::set_attributes(ctx.rootfs, {.set = MOUNT_ATTR_RDONLY}, false));
+  return at("/root/readonly", [&] { return sys::set_attributes(ctx.rootfs, {.set = MOUNT_ATTR_RDONLY}, false); });
 }
 
 }  // namespace ocitk::mounts

@@ -54,7 +54,7 @@ inline auto cut_from_host(std::string_view word) -> result<> {
 
 /// Cloned here if init may go there: only its own clones are locked against the container's root.
 inline auto clone_root(init_context& ctx, const std::string& path) -> result<> {
-  const int fd = ::open_tree(AT_FDCWD, path.c_str(),
+  const int fd = sys::kernel::open_tree(AT_FDCWD, path.c_str(),
                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
   if (fd < 0 && errno == EACCES && ctx.rootfs) return {};
   if (fd < 0) return failed("open_tree", path);
@@ -82,9 +82,12 @@ inline auto attach_root(const init_context& ctx) -> result<> {
 /// Fails    EACCES where a user namespace cannot reach the path and the parent lent nothing
 inline auto raise_root(init_context& ctx) -> result<> {
   const auto path = host_path(ctx, ctx.spec.root->path);
-  OCITK_TRY(at("/linux/rootfsPropagation", detail::cut_from_host(ctx.spec.linux.rootfs_propagation)));
-  OCITK_TRY(at("/root/path", detail::clone_root(ctx, path)));
-  return at("/root/path", trying(path, detail::attach_root(ctx)));
+  OCITK_TRY(at("/linux/rootfsPropagation", [&] { return detail::cut_from_host(ctx.spec.linux.rootfs_propagation); }));
+  const auto raise = [&]() -> result<> {
+    OCITK_TRY(detail::clone_root(ctx, path));
+    return trying(path, detail::attach_root(ctx));
+  };
+  return at("/root/path", raise);
 }
 
 namespace detail {
@@ -182,10 +185,8 @@ inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
 /// Calls    open_tree(2), fsopen(2) and its family, mount_setattr(2), openat2(2), move_mount(2)
 /// Fails    with /mounts/N and what was to go where
 inline auto mount_all(init_context& ctx) -> result<> {
-  for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
-    auto done = detail::mount_one(ctx, i);
-    if (!done) return at(fmt::format("/mounts/{}", i), std::move(done));
-  }
+  for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i)
+    OCITK_TRY(at(fmt::format("/mounts/{}", i), [&] { return detail::mount_one(ctx, i); }));
   return {};
 }
 

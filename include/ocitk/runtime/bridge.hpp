@@ -18,14 +18,17 @@ namespace ocitk::runtime {
 ///
 /// Calls  setns(2), clone3(2) CLONE_PARENT
 [[noreturn]] inline auto bridge_main(const stages::unshare::plan& namespaces, init_context& ctx, newborn& n) -> void {
+  standing = {.process = "bridge"};
   const auto cross = [&]() -> result<> {
     (void)sys::set_name("ocitk:bridge");  // for ps(1) only
     auto keep = detail::numbers_of(n, ctx);
     OCITK_TRY(detail::close_strangers(3 + n.preserved, std::move(keep)));
     OCITK_TRY(sys::set_dumpable(false));  // before anybody inside can look at us
-    OCITK_TRY(in_stage("unshare", stages::unshare::join(namespaces.joins)));
-    auto init = OCITK_TRY(in_stage(
-        "unshare", at("/linux/namespaces", sys::clone_process({.flags = namespaces.at_birth | CLONE_PARENT, .exit_signal = 0}))));
+    OCITK_TRY(in_stage("unshare", [&] { return stages::unshare::join(namespaces.joins); }));
+    const auto clone = [&] {
+      return sys::clone_process({.flags = namespaces.at_birth | CLONE_PARENT, .exit_signal = 0});
+    };
+    auto init = OCITK_TRY(in_stage("unshare", [&] { return at("/linux/namespaces", clone); }));
     if (init.pid == 0) init_main(ctx, n);
     return n.parent.say_born(init.pid, init.pidfd);
   };

@@ -86,7 +86,7 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
                      std::optional<sys::seccomp_filter> filter) -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .filter = std::move(filter)};
-  OCITK_TRY(in_stage("cgroup", lend_cgroups(ctx, cgroups)));
+  OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
             .stdio = std::move(b.stdio),
             .preserved = b.preserved,
@@ -99,7 +99,7 @@ inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, uniq
 /// What can be judged without the kernel is judged before anything exists.
 inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
   if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
-  return std::optional{OCITK_TRY(in_stage("seccomp", stages::seccomp::compile(*spec.linux.seccomp)))};
+  return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
 }
 
 }  // namespace detail
@@ -113,12 +113,12 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto filter = OCITK_TRY(detail::compiled_filter(b.spec));
   OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(b.spec.process->rlimits)));
   auto made = OCITK_TRY(where.create(b.id));
-  const auto layout = OCITK_TRY(in_stage("cgroup", sys::cgroupfs::detect()));
+  const auto layout = OCITK_TRY(in_stage("cgroup", [] { return sys::cgroupfs::detect(); }));
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
   OCITK_TRY(made.write_intent(known));
-  auto cgroups = OCITK_TRY(in_stage("cgroup", stages::cgroup::make_with_limits(std::move(places), b.spec.linux)));
+  auto cgroups = OCITK_TRY(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); }));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
   auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter)));

@@ -3,6 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/packing.hpp>
 #include <ocitk/sys/socket.hpp>
 
 #include <fmt/core.h>
@@ -33,6 +34,18 @@ namespace ocitk::runtime {
 
 enum class word : std::uint8_t { born = 1, mapped, warning, ready, go, error };
 
+inline auto to_string(word w) -> std::string_view {
+  switch (w) {
+    case word::born: return "born";
+    case word::mapped: return "mapped";
+    case word::warning: return "warning";
+    case word::ready: return "ready";
+    case word::go: return "go";
+    case word::error: return "error";
+  }
+  return "?";
+}
+
 /// What was said, and what came with it.
 struct told {
   word said = word::error;
@@ -45,52 +58,14 @@ struct told {
 
 namespace detail {
 
+using sys::put_number;
+using sys::put_text;
+using sys::unpacker;
+
 inline constexpr std::size_t longest_message = 4096;  ///< bytes; more than a pipe of one page is never in flight
 
 /// Cuts text from the middle of a message so that the whole always fits.
 inline auto shortened(std::string_view text, std::size_t room) -> std::string_view { return text.substr(0, room); }
-
-inline auto put_number(std::string& out, std::uint32_t number) -> void {
-  std::array<char, sizeof number> bytes{};
-  std::memcpy(bytes.data(), &number, sizeof number);
-  out.append(bytes.data(), bytes.size());
-}
-
-inline auto put_text(std::string& out, std::string_view text) -> void {
-  put_number(out, static_cast<std::uint32_t>(text.size()));
-  out += text;
-}
-
-/// Takes values off the front of a message; remembers when there was less than expected.
-class unpacker {
- public:
-  explicit unpacker(std::string_view bytes) : rest_{bytes} {}
-  auto number() -> std::uint32_t {
-    std::uint32_t value = 0;
-    if (rest_.size() < sizeof value) {
-      short_ = true;
-      return 0;
-    }
-    std::memcpy(&value, rest_.data(), sizeof value);
-    rest_.remove_prefix(sizeof value);
-    return value;
-  }
-  auto text() -> std::string {
-    const auto size = number();
-    if (size > rest_.size()) {
-      short_ = true;
-      return {};
-    }
-    std::string value{rest_.substr(0, size)};
-    rest_.remove_prefix(size);
-    return value;
-  }
-  [[nodiscard]] auto complete() const -> bool { return !short_ && rest_.empty(); }
-
- private:
-  std::string_view rest_;
-  bool short_ = false;
-};
 
 inline auto packed(const error& e) -> std::string {
   constexpr std::size_t short_field = 256, path_field = 1024;
@@ -148,7 +123,7 @@ class channel {
   auto send(word what, std::string_view payload, int passed) const -> result<> {
     std::string bytes(1, static_cast<char>(what));
     bytes += payload;
-    return sys::send_message(end_, bytes, passed);
+    return sys::send_message(end_, bytes, passed, to_string(what));
   }
   unique_fd end_{};
 };

@@ -7,12 +7,14 @@
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/sys/credentials.hpp>
+#include <ocitk/sys/directory.hpp>
 #include <ocitk/sys/process.hpp>
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -42,7 +44,7 @@ inline auto close_strangers(int first, std::vector<int> keep) -> result<> {
   unsigned from = static_cast<unsigned>(first);
   const auto close_up_to = [&](unsigned last) -> result<> {
     if (from > last) return {};
-    return checked(::close_range(from, last, 0), "close_range");
+    return checked(sys::kernel::close_range(from, last, 0), "close_range");
   };
   for (const int fd : keep) {
     if (fd < first) continue;
@@ -58,6 +60,7 @@ inline auto numbers_of(const newborn& n, const init_context& ctx) -> std::vector
   for (const auto& fd : ctx.mount_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.device_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.cgroup_joins) all.push_back(fd.get());
+  if (watching != nullptr) std::ranges::copy(watching->needs(), std::back_inserter(all));
   std::erase(all, -1);
   return all;
 }
@@ -80,7 +83,7 @@ inline auto take_stdio(std::array<unique_fd, 3>& ends) -> result<> {
   for (int number = 0; number < 3; ++number) {
     auto& end = ends[static_cast<std::size_t>(number)];
     if (!end) continue;
-    OCITK_TRY(checked(::dup2(end.get(), number), "dup2"));
+    OCITK_TRY(checked(sys::kernel::dup2(end.get(), number), "dup2"));
     end.reset();
   }
   return {};
@@ -89,22 +92,22 @@ inline auto take_stdio(std::array<unique_fd, 3>& ends) -> result<> {
 /// What a caller may have set for itself and the kernel would hand down.
 inline auto forget_callers_settings() -> void {
   (void)sys::reset_cpu_affinity();           // the cpuset decides; without the right to ask, the caller's mask stays
-  (void)::prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);  // cannot fail
+  (void)sys::kernel::prctl("PR_SET_TIMERSLACK", PR_SET_TIMERSLACK);  // cannot fail
 }
 
 /// Standard streams on the host's null device move to the container's, recognised by number (threat R16).
 inline auto change_null_devices() -> result<> {
   unique_fd null;
   for (const int number : {0, 1, 2}) {
-    struct stat st{};
-    if (::fstat(number, &st) != 0 || !sys::is_char_device(st, 1, 3)) continue;
+    const auto st = sys::status_of(fd_ref::of(number));
+    if (!st || !sys::is_char_device(*st, 1, 3)) continue;
     if (!null) {
       const auto root = OCITK_TRY(sys::open_at(fd_ref::cwd(), "/", O_PATH | O_DIRECTORY));
       auto inside = sys::open_in_root(root, "/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
       if (!inside || !sys::is_char_device(OCITK_TRY(sys::status_of(*inside)), 1, 3)) return {};  // no null device there
       null = std::move(*inside);
     }
-    OCITK_TRY(checked(::dup2(null.get(), number), "dup2"));
+    OCITK_TRY(checked(sys::kernel::dup2(null.get(), number), "dup2"));
   }
   return {};
 }
@@ -117,7 +120,7 @@ struct payload {
 
 inline auto find_payload(const init_context& ctx, const newborn& n) -> result<payload> {
   const auto& process = *ctx.spec.process;
-  OCITK_TRY(stages::exec::change_directory(process.cwd));
+  OCITK_TRY(sys::change_directory(process.cwd));
   payload p;
   p.env = spec::environment(process, stages::exec::home(process.user.uid));
   if (n.has_listen_fds) {
@@ -132,7 +135,7 @@ inline auto set_up(init_context& ctx, newborn& n) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
     OCITK_TRY(await(n.parent, word::mapped));
-    OCITK_TRY(in_stage("idmap", become_root_inside()));
+    OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   OCITK_TRY(take_stdio(n.stdio));
@@ -165,20 +168,21 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
   stages::exec::reset_signals();
   if (ctx.spec.process->no_new_privileges)  // a filter loaded any earlier would have to allow all the above
-    OCITK_TRY(in_stage(stages::load_filter::name, stages::load_filter{}(rest)));
-  return stages::exec::become(program);
+    OCITK_TRY(run_stage(stages::load_filter{}, rest));
+  return in_stage("exec", [&] { return at("/process/args", [&] { return stages::exec::become(program); }); });
 }
 
 }  // namespace detail
 
 /// Never returns. Failures before `go` travel to the parent, whole.
 [[noreturn]] inline auto init_main(init_context& ctx, newborn& n) -> void {
+  standing = {.process = "init"};
   const auto give_up = [&](const error& why) {
     (void)n.parent.fail(why);  // a parent that is gone needs no reason
     ::_exit(detail::failed_at_start);
   };
   if (auto done = detail::set_up(ctx, n); !done) give_up(done.error());
-  const auto payload = in_stage("exec", detail::find_payload(ctx, n));
+  const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
   if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());

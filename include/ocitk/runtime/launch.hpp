@@ -68,13 +68,14 @@ inline auto lend_mounts(init_context& ctx, bool privileged) -> result<> {
     OCITK_TRY(sys::set_attributes(tree, {.propagation = MS_PRIVATE}, recursive));
     return tree;
   };
-  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(in_stage("rootfs", at("/root/path", lend(ctx.spec.root->path, true))));
+  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(in_stage("rootfs", [&] { return at("/root/path", [&] { return lend(ctx.spec.root->path, true); }); }));
   ctx.mount_sources.resize(ctx.spec.mounts.size());
   for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
     const auto& m = ctx.spec.mounts[i];
     const auto asks = [&](std::string_view word) { return std::ranges::find(m.options, word) != m.options.end(); };
     if (m.type != "bind" && !asks("bind") && !asks("rbind")) continue;
-    if (auto tree = lend(m.source, asks("rbind"))) ctx.mount_sources[i] = std::move(*tree);  // else init tells why not
+    const auto tree_of = [&] { return lend(m.source, asks("rbind")); };
+    if (auto tree = in_stage("rootfs", [&] { return at(fmt::format("/mounts/{}", i), tree_of); })) ctx.mount_sources[i] = std::move(*tree);  // else init tells why not
   }
   return {};
 }
@@ -87,7 +88,7 @@ inline auto set_oom_score(const spec::process& process, int pid) -> result<> {
     const auto file = OCITK_TRY(sys::open_at(fd_ref::cwd(), path, O_WRONLY));
     return trying(path, sys::write_all(file, std::to_string(*process.oom_score_adj)));
   };
-  return at("/process/oomScoreAdj", apply());
+  return at("/process/oomScoreAdj", apply);
 }
 
 /// A child said nothing and is gone.
@@ -105,6 +106,12 @@ inline auto meet_init(kept_child& bridge, const channel& talk) -> result<kept_ch
   if (heard.gone) return std::unexpected(silent_death(status));
   if (heard.said != word::born || !heard.passed) return failure("the bridge said something else than expected");
   return kept_child{sys::child{.pid = heard.pid, .pidfd = std::move(heard.passed)}};
+}
+
+inline auto clone_into(std::uint64_t flags, int cgroup) -> result<sys::child> {
+  return in_stage("unshare", [&] {
+    return at("/linux/namespaces", [&] { return sys::clone_process({.flags = flags, .cgroup = cgroup}); });
+  });
 }
 
 /// Listens until init is ready.
@@ -141,7 +148,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2) -> result<ready_i
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
   ready_init init;
-  init.process = kept_child{OCITK_TRY(in_stage("unshare", at("/linux/namespaces", sys::clone_process({.flags = flags, .cgroup = cgroup2}))))};
+  init.process = kept_child{OCITK_TRY(detail::clone_into(flags, cgroup2))};
   if (init.process.pid() == 0) {
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
@@ -152,7 +159,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2) -> result<ready_i
   OCITK_TRY(detail::set_oom_score(*ctx.spec.process, init.process.pid()));
   if (ctx.spec.linux.creates("user")) {
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
-    OCITK_TRY(in_stage(stages::map_ids::name, stages::map_ids{}(here)));
+    OCITK_TRY(run_stage(stages::map_ids{}, here));
     OCITK_TRY(init.talk.say(word::mapped));
   }
   OCITK_TRY(detail::await_ready(init));

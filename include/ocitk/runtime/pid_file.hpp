@@ -20,8 +20,8 @@ inline auto write_pid_file(const std::string& path, int pid) -> result<> {
   const auto draft = "." + name;
   const auto file = OCITK_TRY(sys::open_at(dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));
   auto written = sys::write_all(file, std::to_string(pid));
-  if (written) written = checked(::renameat(dir.get(), draft.c_str(), dir.get(), name.c_str()), "rename");
-  if (!written) (void)::unlinkat(dir.get(), draft.c_str(), 0);  // the write error is the one to tell
+  if (written) written = checked(sys::kernel::renameat(dir.get(), draft.c_str(), dir.get(), name.c_str()), "rename");
+  if (!written) (void)sys::kernel::unlinkat(dir.get(), draft.c_str(), 0);  // the write error is the one to tell
   return trying(path, written);
 }
 

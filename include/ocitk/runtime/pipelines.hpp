@@ -1,13 +1,16 @@
 #ifndef OCITK_RUNTIME_PIPELINES_HPP
 #define OCITK_RUNTIME_PIPELINES_HPP
 
+#include <ocitk/stages/bounding.hpp>
 #include <ocitk/stages/caps.hpp>
 #include <ocitk/stages/cgroup.hpp>
 #include <ocitk/stages/console.hpp>
+#include <ocitk/stages/cwd.hpp>
 #include <ocitk/stages/exec.hpp>
 #include <ocitk/stages/hostname.hpp>
 #include <ocitk/stages/idmap.hpp>
 #include <ocitk/stages/keyring.hpp>
+#include <ocitk/stages/masks.hpp>
 #include <ocitk/stages/network.hpp>
 #include <ocitk/stages/no_new_privs.hpp>
 #include <ocitk/stages/pivot.hpp>

@@ -23,7 +23,7 @@ inline constexpr const char* gate_name = "exec.fifo";
 ///
 /// Calls  mkfifoat(3), open(2) O_RDWR
 inline auto make_gate(fd_ref dir) -> result<unique_fd> {
-  OCITK_TRY(trying(gate_name, checked(::mkfifoat(dir.get(), gate_name, 0600), "mkfifo")));
+  OCITK_TRY(trying(gate_name, checked(sys::kernel::mknodat(dir.get(), gate_name, S_IFIFO | 0600, 0), "mkfifo")));
   return sys::open_at(dir, gate_name, O_RDWR | O_NOFOLLOW);
 }
 
@@ -43,7 +43,7 @@ inline auto open_gate(fd_ref dir) -> result<> {
   if (!gate && gate.error().code == ENOENT) return failure("cannot start an already running container");
   if (!gate) return std::unexpected(gate.error());
   if (!S_ISFIFO(OCITK_TRY(sys::status_of(*gate)).st_mode)) return failure("exec.fifo is no FIFO");
-  OCITK_TRY(checked(::unlinkat(dir.get(), gate_name, 0), "unlink"));  // first: init may be gone right after the byte
+  OCITK_TRY(checked(sys::kernel::unlinkat(dir.get(), gate_name, 0), "unlink"));  // first: init may be gone right after the byte
   return trying(gate_name, sys::write_all(*gate, "0"));
 }
 

@@ -66,11 +66,11 @@ inline auto names_in(fd_ref dir) -> result<std::vector<std::string>> {
 
 inline auto remove_below(fd_ref dir) -> result<> {
   for (const auto& name : OCITK_TRY(names_in(dir))) {
-    if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (sys::kernel::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) continue;
     if (errno != EISDIR && errno != EPERM) return failed("unlink", name);
     const auto inner = OCITK_TRY(sys::open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     OCITK_TRY(remove_below(inner));
-    if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return failed("rmdir", name);
+    if (sys::kernel::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return failed("rmdir", name);
   }
   return {};
 }
@@ -83,8 +83,8 @@ inline auto pause_for(long milliseconds) -> void {
 /// mkdir -p for the state root; parents are the system's, the root itself is ours alone.
 inline auto make_directories(const std::string& path) -> result<> {
   for (std::size_t slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1))
-    if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return failed("mkdir", path.substr(0, slash));
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir", path);
+    if (sys::kernel::mkdirat(AT_FDCWD, path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return failed("mkdir", path.substr(0, slash));
+  if (sys::kernel::mkdirat(AT_FDCWD, path.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir", path);
   return {};
 }
 
@@ -121,13 +121,13 @@ class entry {
   /// Calls  flock(2)
   /// Fails  ETIMEDOUT; `container does not exist` if it was deleted while we waited
   auto lock(int milliseconds) const -> result<>;
-  auto unlock() const -> void { (void)::flock(dir_.get(), LOCK_UN); }  // only fails for a bad descriptor
+  auto unlock() const -> void { (void)sys::kernel::flock(dir_.get(), LOCK_UN); }  // only fails for a bad descriptor
 
   auto write_intent(const record& r) const -> result<> { return put("intent.json", r); }
   auto write_state(const record& r) const -> result<> { return put("state.json", r); }
   [[nodiscard]] auto read() const -> result<record> { return get("state.json"); }
   [[nodiscard]] auto read_intent() const -> result<record> { return get("intent.json"); }
-  [[nodiscard]] auto has(const char* name) const -> bool { return ::faccessat(dir_.get(), name, F_OK, 0) == 0; }
+  [[nodiscard]] auto has(const char* name) const -> bool { return sys::kernel::faccessat(dir_.get(), name, F_OK, 0) == 0; }
   [[nodiscard]] auto has_state() const -> bool { return has("state.json"); }
   [[nodiscard]] auto owner_uid() const -> uid_t {
     const auto st = sys::status_of(dir_);
@@ -137,7 +137,7 @@ class entry {
   auto remove() -> result<> {
     fresh_ = false;
     OCITK_TRY(detail::remove_below(dir_));
-    if (::unlinkat(parent_.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return failed("rmdir", id_);
+    if (sys::kernel::unlinkat(parent_.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return failed("rmdir", id_);
     return {};
   }
 
@@ -157,28 +157,27 @@ class entry {
 
 inline auto entry::lock(int milliseconds) const -> result<> {
   constexpr int step = 5;  // milliseconds
-  for (int waited = 0; ::flock(dir_.get(), LOCK_EX | LOCK_NB) != 0; waited += step) {
+  for (int waited = 0; sys::kernel::flock(dir_.get(), LOCK_EX | LOCK_NB) != 0; waited += step) {
     if (errno != EWOULDBLOCK && errno != EINTR) return failed("flock", id_);
     if (waited >= milliseconds)
       return std::unexpected(error{.code = ETIMEDOUT, .call = "flock", .detail = "another command works on container " + id_});
     detail::pause_for(step);
   }
   const auto mine = OCITK_TRY(sys::status_of(dir_));
-  struct stat named{};
-  if (::fstatat(parent_.get(), id_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || named.st_ino != mine.st_ino ||
-      named.st_dev != mine.st_dev)
+  const auto named = sys::status_at(parent_, id_);
+  if (!named || !sys::same_file(*named, mine))
     return failure("container does not exist");
   return {};
 }
 
 inline auto entry::put(const std::string& name, const record& r) const -> result<> {
   const auto draft = "." + name;
-  if (::unlinkat(dir_.get(), draft.c_str(), 0) != 0 && errno != ENOENT) return failed("unlink", draft);
+  if (sys::kernel::unlinkat(dir_.get(), draft.c_str(), 0) != 0 && errno != ENOENT) return failed("unlink", draft);
   const auto file = OCITK_TRY(sys::open_at(dir_, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  OCITK_TRY(checked(::fchmod(file.get(), 0600), "fchmod"));  // whatever the umask
+  OCITK_TRY(checked(sys::kernel::fchmod(file.get(), 0600), "fchmod"));  // whatever the umask
   OCITK_TRY(trying(name, sys::write_all(file, spec::record_text(r))));
-  OCITK_TRY(trying(name, checked(::fsync(file.get()), "fsync")));
-  return trying(name, checked(::renameat(dir_.get(), draft.c_str(), dir_.get(), name.c_str()), "rename"));
+  OCITK_TRY(trying(name, checked(sys::kernel::fsync(file.get()), "fsync")));
+  return trying(name, checked(sys::kernel::renameat(dir_.get(), draft.c_str(), dir_.get(), name.c_str()), "rename"));
 }
 
 /// A state root.
@@ -207,16 +206,16 @@ class store {
   /// Fails  `container with given ID already exists`
   [[nodiscard]] auto create(const std::string& id) const -> result<entry> {
     OCITK_TRY(check_id(id));
-    if (::mkdirat(root_.get(), id.c_str(), 0711) != 0) {
+    if (sys::kernel::mkdirat(root_.get(), id.c_str(), 0711) != 0) {
       if (errno == EEXIST) return failure("container with given ID already exists");
       return failed("mkdir", id);
     }
     auto made = find(id, true);
     if (!made) {
-      (void)::unlinkat(root_.get(), id.c_str(), AT_REMOVEDIR);  // the error that counts is the first one
+      (void)sys::kernel::unlinkat(root_.get(), id.c_str(), AT_REMOVEDIR);  // the error that counts is the first one
       return made;
     }
-    OCITK_TRY(checked(::fchmod(made->dir().get(), 0711), "fchmod"));  // whatever the umask
+    OCITK_TRY(checked(sys::kernel::fchmod(made->dir().get(), 0711), "fchmod"));  // whatever the umask
     OCITK_TRY(made->lock(usual_lock_wait));
     return made;
   }

@@ -143,7 +143,7 @@ inline auto cgroup_guard::undo() -> void {
     (void)fs::remove(path);  // a failure is already on its way to the user
     for (std::size_t level = 1; level < created; ++level) {
       path.resize(path.rfind('/'));
-      (void)::rmdir(path.c_str());  // EBUSY: a neighbour moved in
+      (void)sys::kernel::unlinkat(AT_FDCWD, path.c_str(), AT_REMOVEDIR);  // EBUSY: a neighbour moved in
     }
   }
 }
@@ -258,7 +258,7 @@ inline auto make(std::vector<place> places, bool path_asked_for) -> result<cgrou
   std::vector<std::string> old;
   for (std::size_t i = 0; i < guard.places().size(); ++i) {
     const auto& p = guard.places()[i];
-    auto made = at("/linux/cgroupsPath", trying(p.path(), detail::make_one(p)));
+    auto made = at("/linux/cgroupsPath", [&] { return trying(p.path(), detail::make_one(p)); });
     if (!made && detail::not_permitted(made.error()) && !path_asked_for && detail::rootless()) continue;
     if (!made) return std::unexpected(made.error());
     guard.set(i, std::move(*made));
@@ -330,6 +330,7 @@ inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> 
   };
   for (const auto& w : plan) {
     if (std::exchange(skip, false)) continue;
+    const standing_at asked{&standpoint::pointer, w.pointer};
     auto done = put(w, guard.dir(w.dir));
     skip = w.or_next && done;
     if (!done && (w.if_present || w.or_next) && done.error().code == ENOENT) continue;
@@ -340,7 +341,10 @@ inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> 
     OCITK_TRY(told(w, std::move(done)));
     if (w.read_back) OCITK_TRY(detail::check_clamped(w, guard.dir(w.dir)));
   }
-  for (const auto* w : later) OCITK_TRY(told(*w, put(*w, guard.dir(w->dir))));
+  for (const auto* w : later) {
+    const standing_at asked{&standpoint::pointer, w->pointer};
+    OCITK_TRY(told(*w, put(*w, guard.dir(w->dir))));
+  }
   return {};
 }
 
@@ -351,7 +355,7 @@ inline auto filter_devices(const spec::resources& wanted, const cgroup_guard& gu
   for (std::size_t i = 0; i < guard.places().size(); ++i) {
     if (!guard.places()[i].is_v2 || !guard.places()[i].limits || !guard.dir(i)) continue;
     const auto code = devices::compile(OCITK_TRY(devices::rules_of(wanted.devices)));
-    auto done = at("/linux/resources/devices", devices::attach(guard.dir(i), code, guard.was_there(i)));
+    auto done = at("/linux/resources/devices", [&] { return devices::attach(guard.dir(i), code, guard.was_there(i)); });
     if (!done && (done.error().code != EPERM || !detail::rootless())) return done;
   }
   return {};
@@ -416,7 +420,7 @@ struct make_cgroup : stage_in<parent_context> {
 struct join_cgroup : stage_in<init_context> {
   static constexpr std::string_view name = "cgroup";
   auto operator()(init_context& ctx) const -> result<> {
-    OCITK_TRY(cgroup::join(ctx.cgroup_joins));
+    OCITK_TRY(at("/linux/cgroupsPath", [&] { return cgroup::join(ctx.cgroup_joins); }));
     ctx.cgroup_joins.clear();
     return {};
   }

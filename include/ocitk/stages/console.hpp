@@ -21,14 +21,14 @@ namespace console {
 ///
 /// Calls  setsid(2); EPERM: the process leads one already
 inline auto open_session() -> result<> {
-  if (::setsid() < 0 && errno != EPERM) return failed("setsid");
+  if (sys::kernel::setsid() < 0 && errno != EPERM) return failed("setsid");
   return {};
 }
 
 /// Makes `slave` the controlling terminal and stdin, stdout and stderr.
 inline auto take(fd_ref slave) -> result<> {
   OCITK_TRY(sys::make_controlling(slave));
-  for (const int number : {0, 1, 2}) OCITK_TRY(checked(::dup2(slave.get(), number), "dup2"));
+  for (const int number : {0, 1, 2}) OCITK_TRY(checked(sys::kernel::dup2(slave.get(), number), "dup2"));
   return {};
 }
 
@@ -47,7 +47,7 @@ struct open_console : stage_in<init_context> {
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(console::open_session());
     if (!ctx.spec.process || !ctx.spec.process->terminal) return {};
-    return at("/process/terminal", open_terminal(ctx));
+    return at("/process/terminal", [&] { return open_terminal(ctx); });
   }
 
  private:

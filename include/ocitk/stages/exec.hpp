@@ -5,6 +5,10 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/stage.hpp>
+#include <ocitk/sys/directory.hpp>
+#include <ocitk/sys/kernel/file.hpp>
+#include <ocitk/sys/kernel/mount.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 #include <ocitk/sys/passwd.hpp>
 
 #include <dirent.h>
@@ -35,9 +39,9 @@ namespace detail {
 /// Why a file cannot be executed by the calling process; 0 if it can.
 inline auto obstacle(const std::string& path) -> int {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return errno;
+  if (sys::kernel::fstatat(AT_FDCWD, path.c_str(), info, 0) != 0) return errno;
   if (S_ISDIR(info.st_mode)) return EISDIR;
-  if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
+  if (sys::kernel::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
   // A seccomp profile older than faccessat2(2) says EPERM to it; the mode bits have to do then.
   if (errno == EPERM || errno == ENOSYS) return (info.st_mode & 0111U) != 0 ? 0 : EACCES;
   return errno;
@@ -90,38 +94,6 @@ inline auto find_program(std::string_view program, const spec::strings& env, std
   return detail::refused(program, "executable file not found in $PATH", ENOENT);
 }
 
-/// Where the process is, by the kernel. Not by getcwd(3): that hides the "(unreachable)" we are looking for.
-inline auto current_directory() -> result<std::string> {
-  std::string path(PATH_MAX, '\0');
-  const long length = ::syscall(SYS_getcwd, path.data(), path.size());
-  if (length < 0) return failed("getcwd");
-  path.resize(static_cast<std::size_t>(length) - 1);
-  return path;
-}
-
-/// Is the working directory inside the root? A leaked descriptor of the host would lead out (CVE-2024-21626).
-inline auto verify_directory() -> result<> {
-  constexpr std::string_view breakout =
-      "current working directory is outside of container mount namespace root -- possible container breakout detected";
-  const auto here = current_directory();
-  if (!here && here.error().code != ENOENT) return std::unexpected(here.error());
-  if (!here || !here->starts_with('/')) return failure(std::string{breakout});
-  return {};
-}
-
-/// Goes to the working directory of the payload. A user who may not enter it can stay if root went there before.
-///
-/// Reads    /process/cwd
-/// Calls    chdir(2), getcwd(2)
-inline auto change_directory(const std::string& cwd) -> result<> {
-  auto moved = trying(fmt::format("chdir to cwd (\"{}\") set in config.json failed", cwd),
-                      checked(::chdir(cwd.c_str()), "chdir"));
-  if (!moved && moved.error().code == EACCES)
-    if (const auto here = current_directory(); here && *here == cwd) moved = {};
-  OCITK_TRY(at("/process/cwd", moved));
-  return at("/process/cwd", verify_directory());
-}
-
 /// Sets every signal to its default action and blocks none: the payload starts like a login's first process.
 inline void reset_signals() {
   // The kernel is asked directly, since glibc hides signals 32 and 33, which a caller may have ignored. All
@@ -165,7 +137,7 @@ inline auto pointers(const spec::strings& texts) -> std::vector<char*> {
 
 /// Marks every descriptor from `first` on close-on-exec, whoever opened it.
 inline auto close_on_exec(unsigned first) -> result<> {
-  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return {};
+  if (sys::kernel::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return {};
   return detail::close_on_exec_by_listing(first);
 }
 
@@ -183,7 +155,7 @@ inline auto lay_out(const std::string& path, const spec::strings& args, const sp
 ///
 /// Calls    execve(2)
 inline auto become(const image& program) -> result<> {
-  ::execve(program.path.c_str(), program.argv.data(), program.envp.data());
+  (void)sys::kernel::execve(program.path.c_str(), program.argv.data(), program.envp.data());  // comes back only to fail
   return failed("execve", program.path);
 }
 
@@ -199,28 +171,11 @@ inline auto become(const std::string& path, const spec::strings& args, const spe
 
 /// The home directory of the payload's user by the passwd file of the root the process is in.
 inline auto home(uid_t uid) -> std::string {
-  const unique_fd root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  const unique_fd root{sys::kernel::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   return sys::home_of(uid, root);
 }
 
 }  // namespace exec
-
-/// Goes to the working directory while still root: a payload may start where its user could not have gone.
-/// What root may not enter either is left to `exec`, for the user may (a home on NFS).
-///
-/// Reads    /process/cwd
-/// Process  init, after the pivot and before `user`
-/// Calls    chdir(2), getcwd(2)
-struct enter_directory : stage_in<init_context> {
-  static constexpr std::string_view name = "cwd";
-  static constexpr std::array<std::string_view, 1> after{"pivot"};
-  auto operator()(init_context& ctx) const -> result<> {
-    if (!ctx.spec.process) return {};
-    auto moved = exec::change_directory(ctx.spec.process->cwd);
-    if (!moved && moved.error().code == EACCES) return {};
-    return moved;
-  }
-};
 
 /// Becomes the payload. The last stage: on success it does not return.
 ///
@@ -236,11 +191,11 @@ struct execute : stage_in<init_context> {
     if (!ctx.spec.process) return failure("process property must not be empty", "/process");
     const auto& process = *ctx.spec.process;
     if (process.args.empty()) return failure("args must not be empty", "/process/args");
-    OCITK_TRY(exec::change_directory(process.cwd));
+    OCITK_TRY(sys::change_directory(process.cwd));
     const auto env = spec::environment(process, exec::home(process.user.uid));
     const auto path = OCITK_TRY(exec::find_program(process.args[0], env, process.cwd));
     exec::reset_signals();
-    return at("/process/args/0", exec::become(path, process.args, env));
+    return at("/process/args/0", [&] { return exec::become(path, process.args, env); });
   }
 };
 

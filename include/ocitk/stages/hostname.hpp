@@ -3,8 +3,7 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/stage.hpp>
-
-#include <unistd.h>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <array>
 #include <string_view>
@@ -16,9 +15,9 @@ namespace hostname {
 /// Names the UTS namespace of the calling process; an empty name is left as it is.
 inline auto apply(std::string_view host, std::string_view domain) -> result<> {
   if (!host.empty())
-    OCITK_TRY(at("/hostname", checked(::sethostname(host.data(), host.size()), "sethostname")));
+    OCITK_TRY(at("/hostname", [&] { return checked(sys::kernel::sethostname(host), "sethostname"); }));
   if (!domain.empty())
-    OCITK_TRY(at("/domainname", checked(::setdomainname(domain.data(), domain.size()), "setdomainname")));
+    OCITK_TRY(at("/domainname", [&] { return checked(sys::kernel::setdomainname(domain), "setdomainname"); }));
   return {};
 }
 

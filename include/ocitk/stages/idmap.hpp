@@ -39,8 +39,11 @@ inline auto plan_for(const spec::linux_& linux, bool privileged) -> std::vector<
 /// Writes the maps of a process. A map is one write(2), or the kernel refuses it.
 inline auto apply(const std::vector<write>& plan, fd_ref proc_of_pid) -> result<> {
   for (const auto& w : plan) {
-    const auto file = OCITK_TRY(at(w.pointer, sys::open_at(proc_of_pid, w.file, O_WRONLY)));
-    OCITK_TRY(at(w.pointer, trying(w.file, checked(::write(file.get(), w.text.data(), w.text.size()), "write"))));
+    const auto put = [&]() -> result<> {
+      const auto file = OCITK_TRY(sys::open_at(proc_of_pid, w.file, O_WRONLY));
+      return trying(w.file, checked(sys::kernel::write(file.get(), w.text.data(), w.text.size()), "write"));
+    };
+    OCITK_TRY(at(w.pointer, put));
   }
   return {};
 }

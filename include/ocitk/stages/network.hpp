@@ -3,16 +3,29 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/stage.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cstring>
 #include <string_view>
 
 namespace ocitk::stages {
+
+namespace network {
+
+/// Calls    socket(2), ioctl(2) SIOCSIFFLAGS
+inline auto bring_up_loopback() -> result<> {
+  const unique_fd socket{sys::kernel::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC)};
+  if (!socket) return failed("socket");
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  return checked(sys::kernel::ioctl(socket.get(), SIOCSIFFLAGS, "SIOCSIFFLAGS", &request), "ioctl(SIOCSIFFLAGS)");
+}
+
+}  // namespace network
 
 /// Brings up the loopback interface of a new network namespace: it is born down.
 ///
@@ -25,13 +38,7 @@ struct start_loopback : stage_in<init_context> {
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.creates("network")) return {};
-    const unique_fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-    if (!socket) return at("/linux/namespaces", result<>{failed("socket", "bring up lo")});
-    ifreq request{};
-    std::strcpy(request.ifr_name, "lo");
-    request.ifr_flags = IFF_UP;
-    return at("/linux/namespaces",
-              trying("bring up lo", checked(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "ioctl(SIOCSIFFLAGS)")));
+    return at("/linux/namespaces", [] { return trying("bring up lo", network::bring_up_loopback()); });
   }
 };
 

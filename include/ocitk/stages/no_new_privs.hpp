@@ -18,7 +18,7 @@ struct forbid_new_privileges : stage_in<init_context> {
   static constexpr std::string_view name = "no-new-privs";
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process || !ctx.spec.process->no_new_privileges) return {};
-    return at("/process/noNewPrivileges", sys::forbid_new_privileges());
+    return at("/process/noNewPrivileges", [] { return sys::forbid_new_privileges(); });
   }
 };
 

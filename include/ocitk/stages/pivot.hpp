@@ -20,16 +20,18 @@ struct change_root : stage_in<init_context> {
   static constexpr std::string_view name = "pivot";
   static constexpr std::array<std::string_view, 1> after{"rootfs"};
   auto operator()(init_context& ctx) const -> result<> {
-    OCITK_TRY(at("/root/path", checked(::fchdir(ctx.rootfs.get()), "fchdir")));
-    if (!ctx.spec.linux.has("mount")) {
-      OCITK_TRY(at("/root/path", checked(::chroot("."), "chroot")));
-      return at("/root/path", checked(::chdir("/"), "chdir"));
-    }
-    OCITK_TRY(at("/root/path", sys::pivot_here(!ctx.spec.linux.rootfs_propagation.empty())));
-    return at("/linux/rootfsPropagation", propagate(ctx));
+    OCITK_TRY(at("/root/path", [&] { return enter(ctx); }));
+    if (!ctx.spec.linux.has("mount")) return {};
+    return at("/linux/rootfsPropagation", [&] { return propagate(ctx); });
   }
 
  private:
+  static auto enter(const init_context& ctx) -> result<> {
+    OCITK_TRY(checked(sys::kernel::fchdir(ctx.rootfs.get()), "fchdir"));
+    if (ctx.spec.linux.has("mount")) return sys::pivot_here(!ctx.spec.linux.rootfs_propagation.empty());
+    OCITK_TRY(checked(sys::kernel::chroot("."), "chroot"));
+    return checked(sys::kernel::chdir("/"), "chdir");
+  }
   static auto propagate(const init_context& ctx) -> result<> {
     const std::string_view wanted = ctx.spec.linux.rootfs_propagation;
     const bool recursive = wanted.starts_with('r');

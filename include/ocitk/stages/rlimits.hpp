@@ -3,11 +3,10 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/stage.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <fmt/core.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
 #include <optional>
@@ -53,6 +52,12 @@ inline auto resource_of(std::string_view type) -> std::optional<int> {
   return std::nullopt;
 }
 
+inline auto name_of(int resource) -> std::string_view {
+  for (const auto& [word, number] : resources)
+    if (number == resource) return word;
+  return "RLIMIT_?";
+}
+
 /// Numbers for names, in the order of the spec.
 ///
 /// Fails    unknown type; a type given twice (runc lets the last one win, the specification forbids it)
@@ -73,9 +78,9 @@ inline auto plan(std::span<const spec::rlimit> wanted) -> result<std::vector<lim
 inline auto apply(std::span<const limit> limits, pid_t pid = 0) -> result<> {
   for (const auto& l : limits) {
     const ::rlimit64 pair{.rlim_cur = l.soft, .rlim_max = l.hard};
-    // Directly: glibc's C++ declaration wants an enum of its own for the number.
-    const long ret = ::syscall(SYS_prlimit64, pid, l.resource, &pair, nullptr);
-    OCITK_TRY(at(fmt::format("/process/rlimits/{}", l.index), checked(ret, "prlimit")));
+    OCITK_TRY(at(fmt::format("/process/rlimits/{}", l.index), [&] {
+      return checked(sys::kernel::prlimit64(pid, l.resource, name_of(l.resource), pair), "prlimit");
+    }));
   }
   return {};
 }

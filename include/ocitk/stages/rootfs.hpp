@@ -3,7 +3,6 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/mounts/devices.hpp>
-#include <ocitk/mounts/masks.hpp>
 #include <ocitk/mounts/tree.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/file.hpp>
@@ -26,34 +25,15 @@ struct build_rootfs : stage_in<init_context> {
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.root) return failure("root must be specified", "/root");
     if (!ctx.spec.linux.has("mount")) {
-      ctx.rootfs = OCITK_TRY(at("/root/path", sys::open_at(fd_ref::cwd(), mounts::host_path(ctx, ctx.spec.root->path),
-                                                           O_PATH | O_DIRECTORY)));
+      const auto path = mounts::host_path(ctx, ctx.spec.root->path);
+      ctx.rootfs = OCITK_TRY(at("/root/path", [&] { return sys::open_at(fd_ref::cwd(), path, O_PATH | O_DIRECTORY); }));
       return {};
     }
     const sys::no_umask modes_as_asked;  // mountpoints too
     OCITK_TRY(mounts::raise_root(ctx));
     OCITK_TRY(mounts::mount_all(ctx));
     if (mounts::dev_is_bound(ctx.spec.mounts)) return {};
-    return at("/linux/devices", mounts::make_devices(ctx));
-  }
-};
-
-/// Makes the working directory, then closes what is to be hidden or read-only: the last look at the container's
-/// paths from outside.
-///
-/// Reads    /process/cwd, /linux/maskedPaths, /linux/readonlyPaths, /root/readonly
-/// Process  init, after `rootfs` and `console`, before the pivot
-/// Calls    openat2(2), mkdirat(2), open_tree(2), mount_setattr(2), move_mount(2)
-struct protect_paths : stage_in<init_context> {
-  static constexpr std::string_view name = "masks";
-  static constexpr std::array<std::string_view, 2> after{"rootfs", "console"};
-  auto operator()(init_context& ctx) const -> result<> {
-    const sys::no_umask modes_as_asked;
-    if (ctx.spec.process)
-      OCITK_TRY(at("/process/cwd", sys::make_in_root(ctx.rootfs, ctx.spec.process->cwd, sys::target_kind::directory)));
-    if (!ctx.spec.linux.has("mount")) return {};
-    OCITK_TRY(mounts::close_for_writing(ctx));
-    return mounts::protect(ctx);
+    return at("/linux/devices", [&] { return mounts::make_devices(ctx); });
   }
 };
 

@@ -316,7 +316,7 @@ inline auto compile(const spec::seccomp& asked) -> result<filter> {
 /// Puts the calling thread and all it becomes under the filter, for good.
 inline auto load(const filter& f) -> result<> {
   if (f.program.empty()) return {};
-  return at("/linux/seccomp", sys::set_seccomp_filter(f));
+  return at("/linux/seccomp", [&] { return sys::set_seccomp_filter(f); });
 }
 
 }  // namespace seccomp

@@ -47,7 +47,7 @@ inline auto plan_for(const spec::string_map& settings) -> result<std::vector<wri
 
 namespace detail {
 inline auto write_once(fd_ref file, const std::string& text) -> result<> {
-  const auto n = ::write(file.get(), text.data(), text.size());
+  const auto n = sys::kernel::write(file.get(), text.data(), text.size());
   if (n < 0) return failed("write");
   if (static_cast<std::size_t>(n) != text.size()) return failure("only a part of the value was taken");
   return {};
@@ -59,8 +59,11 @@ inline auto write_once(fd_ref file, const std::string& text) -> result<> {
 /// Calls  openat2(2) RESOLVE_BENEATH, write(2)
 inline auto apply(const std::vector<write>& plan, fd_ref proc) -> result<> {
   for (const auto& w : plan) {
-    const auto file = OCITK_TRY(at(w.pointer, sys::open_beneath(proc, "sys/" + w.path, O_WRONLY)));
-    OCITK_TRY(at(w.pointer, trying("sys/" + w.path + " = " + w.text, detail::write_once(file, w.text))));
+    const auto put = [&]() -> result<> {
+      const auto file = OCITK_TRY(sys::open_beneath(proc, "sys/" + w.path, O_WRONLY));
+      return trying("sys/" + w.path + " = " + w.text, detail::write_once(file, w.text));
+    };
+    OCITK_TRY(at(w.pointer, put));
   }
   return {};
 }
@@ -81,10 +84,12 @@ struct set_sysctls : stage_in<init_context> {
   auto operator()(init_context& ctx) const -> result<> {
     if (ctx.spec.linux.sysctl.empty()) return {};
     const auto plan = OCITK_TRY(sysctl::plan_for(ctx.spec.linux.sysctl));
-    const auto fs = OCITK_TRY(at("/linux/sysctl", sys::new_filesystem::open("proc")));
-    const auto proc = OCITK_TRY(
-        at("/linux/sysctl", fs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)));
-    return sysctl::apply(plan, proc);
+    const auto write_all = [&]() -> result<> {
+      const auto fs = OCITK_TRY(sys::new_filesystem::open("proc"));
+      const auto proc = OCITK_TRY(fs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+      return sysctl::apply(plan, proc);
+    };
+    return at("/linux/sysctl", write_all);
   }
 };
 

@@ -54,9 +54,9 @@ inline auto plan_for(const std::vector<spec::ns>& namespaces) -> result<plan> {
 /// Fails    EINVAL where the file is no namespace of that kind, EPERM without privileges over it
 inline auto join(const std::vector<joined>& joins) -> result<> {
   std::vector<unique_fd> files;
-  for (const auto& j : joins) files.push_back(OCITK_TRY(at(j.pointer, sys::open_at(fd_ref::cwd(), j.path, O_RDONLY))));
+  for (const auto& j : joins) files.push_back(OCITK_TRY(at(j.pointer, [&] { return sys::open_at(fd_ref::cwd(), j.path, O_RDONLY); })));
   const auto enter = [&](std::size_t i) {
-    return at(joins[i].pointer, trying(joins[i].path, sys::join_namespace(files[i], joins[i].flag)));
+    return at(joins[i].pointer, [&] { return trying(joins[i].path, sys::join_namespace(files[i], joins[i].flag)); });
   };
   std::vector<std::size_t> refused;
   bool user_first = false;
@@ -93,7 +93,7 @@ struct enter_namespaces : stage_in<init_context> {
   auto operator()(init_context& ctx) const -> result<> {
     const auto wanted = OCITK_TRY(unshare::plan_for(ctx.spec.linux.namespaces));
     if (wanted.in_init == 0) return {};
-    return at("/linux/namespaces", sys::leave_namespaces(wanted.in_init));
+    return at("/linux/namespaces", [&] { return sys::leave_namespaces(wanted.in_init); });
   }
 };
 

@@ -5,6 +5,7 @@
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/credentials.hpp>
+#include <ocitk/sys/kernel/file.hpp>
 #include <ocitk/sys/passwd.hpp>
 
 #include <fmt/core.h>
@@ -54,7 +55,7 @@ inline auto plan(const spec::user& wanted, bool groups_allowed = true) -> result
 inline auto set_groups(std::span<const gid_t> groups) -> result<> {
   auto done = sys::set_groups(groups);
   if (!done && done.error().code == EPERM && OCITK_TRY(sys::has_capability(CAP_SETGID))) return {};
-  return at("/process/user/additionalGids", done);
+  return done;
 }
 
 /// EINVAL of setresuid(2) and setresgid(2) has one reason; say it.
@@ -66,10 +67,10 @@ inline auto name_unmapped(std::string_view kind, unsigned id, result<> done) -> 
 /// Becomes the identity: umask, groups, gid, uid. Permitted capabilities survive only under PR_SET_KEEPCAPS,
 /// which the stage `bounding` sets before and the stage `caps` clears after.
 inline auto apply(const identity& who) -> result<> {
-  ::umask(who.umask);
-  if (who.groups) OCITK_TRY(user::set_groups(*who.groups));
-  OCITK_TRY(at("/process/user/gid", name_unmapped("gid", who.gid, sys::set_gid(who.gid))));
-  return at("/process/user/uid", name_unmapped("uid", who.uid, sys::set_uid(who.uid)));
+  sys::kernel::umask(who.umask);
+  if (who.groups) OCITK_TRY(at("/process/user/additionalGids", [&] { return user::set_groups(*who.groups); }));
+  OCITK_TRY(at("/process/user/gid", [&] { return name_unmapped("gid", who.gid, sys::set_gid(who.gid)); }));
+  return at("/process/user/uid", [&] { return name_unmapped("uid", who.uid, sys::set_uid(who.uid)); });
 }
 
 /// May stdio of this kind be given away? Terminals and pipes of ours; never a regular file of the caller
@@ -84,7 +85,7 @@ inline void own_stdio(uid_t uid) {
     struct stat info {};
     if (::fstat(fd, &info) != 0 || !may_own(info, ::isatty(fd) == 1, ::geteuid())) continue;
     // A convenience: an unmapped owner or a read-only mount is no reason to refuse the container.
-    [[maybe_unused]] const int ignored = ::fchown(fd, uid, static_cast<gid_t>(-1));
+    [[maybe_unused]] const int ignored = sys::kernel::fchown(fd, uid, static_cast<gid_t>(-1));
   }
 }
 

@@ -85,25 +85,25 @@ auto walk(const std::string& path, Visit visit) -> result<> {
 /// Leaves first: the kernel removes no cgroup that has children.
 inline auto remove_below(fd_ref dir) -> result<> {
   for (const auto& name : OCITK_TRY(children(dir))) {
-    if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0) continue;
+    if (kernel::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0) continue;
     auto child = open_beneath(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!child) continue;  // gone, or the retry of the whole tree tells
     (void)remove_below(*child);
-    (void)::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR);  // the parent's rmdir tells whether it worked
+    (void)kernel::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR);  // the parent's rmdir tells whether it worked
   }
   return {};
 }
 
 /// Nothing there to remove is no failure, even where nothing could be removed (lesson 48).
 inline auto remove_once(const std::string& path) -> result<> {
-  auto done = trying(path, checked(::rmdir(path.c_str()), "rmdir"));
+  auto done = trying(path, checked(kernel::unlinkat(AT_FDCWD, path.c_str(), AT_REMOVEDIR), "rmdir"));
   if (done || means_gone(done.error())) return {};
   if (done.error().code == EROFS && ::access(path.c_str(), F_OK) != 0) return {};
   if (done.error().code != EBUSY && done.error().code != ENOTEMPTY) return done;
   auto dir = open_dir(path);
   if (!dir) return means_gone(dir.error()) ? result<>{} : result<>{std::unexpected(dir.error())};
   (void)remove_below(*dir);  // judged by the rmdir that follows
-  done = trying(path, checked(::rmdir(path.c_str()), "rmdir"));
+  done = trying(path, checked(kernel::unlinkat(AT_FDCWD, path.c_str(), AT_REMOVEDIR), "rmdir"));
   return !done && means_gone(done.error()) ? result<>{} : done;
 }
 

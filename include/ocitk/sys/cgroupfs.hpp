@@ -168,7 +168,7 @@ inline auto read_file(fd_ref dir, const std::string& name) -> result<std::string
   std::string text;
   std::array<char, 4096> chunk;
   for (;;) {
-    const auto n = ::read(file.get(), chunk.data(), chunk.size());
+    const auto n = kernel::read(file.get(), chunk.data(), chunk.size());
     if (n == 0) return text;
     if (n > 0)
       text.append(chunk.data(), static_cast<std::size_t>(n));
@@ -180,7 +180,7 @@ inline auto read_file(fd_ref dir, const std::string& name) -> result<std::string
 /// One write(2) to an open file: the kernel takes a value whole or not at all.
 inline auto write_to(fd_ref file, std::string_view value) -> result<> {
   for (;;) {
-    const auto n = ::write(file.get(), value.data(), value.size());
+    const auto n = kernel::write(file.get(), value.data(), value.size());
     if (n >= 0) return {};
     if (errno != EINTR) return failed("write");
   }
@@ -230,7 +230,7 @@ namespace detail {
 template <class OnLevel>
 auto make_levels(fd_ref parent, std::span<const std::string> names, made& done, OnLevel& on_level) -> result<> {
   const auto& name = names.front();
-  const bool created = ::mkdirat(parent.get(), name.c_str(), 0755) == 0;
+  const bool created = kernel::mkdirat(parent.get(), name.c_str(), 0755) == 0;
   if (!created && errno != EEXIST) return failed("mkdir", name);
   const auto go_on = [&]() -> result<> {
     done.dir = OCITK_TRY(open_beneath(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
@@ -241,7 +241,7 @@ auto make_levels(fd_ref parent, std::span<const std::string> names, made& done, 
     return make_levels(here, names.subspan(1), done, on_level);
   };
   auto outcome = go_on();
-  if (!outcome && created) (void)::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);  // EBUSY: in use by others
+  if (!outcome && created) (void)kernel::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);  // EBUSY: in use by others
   return outcome;
 }
 

@@ -2,6 +2,7 @@
 #define OCITK_SYS_CREDENTIALS_HPP
 
 #include <ocitk/error.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <grp.h>
 #include <linux/capability.h>
@@ -19,32 +20,17 @@ namespace ocitk::sys {
 /// Calls    setgroups(2)
 /// Fails    EPERM without CAP_SETGID, or where the user namespace says `deny`; EINVAL: a gid is not mapped
 inline auto set_groups(std::span<const gid_t> groups) -> result<> {
-#ifdef SYS_setgroups32
-  constexpr long number = SYS_setgroups32;
-#else
-  constexpr long number = SYS_setgroups;
-#endif
-  return checked(::syscall(number, groups.size(), groups.data()), "setgroups");
+  return checked(kernel::setgroups(groups.size(), groups.data()), "setgroups");
 }
 
 /// Calls    setresgid(2): real, effective and saved
 inline auto set_gid(gid_t gid) -> result<> {
-#ifdef SYS_setresgid32
-  constexpr long number = SYS_setresgid32;
-#else
-  constexpr long number = SYS_setresgid;
-#endif
-  return checked(::syscall(number, gid, gid, gid), "setresgid");
+  return checked(kernel::setresgid(gid), "setresgid");
 }
 
 /// Calls    setresuid(2): real, effective and saved. Makes the process non-dumpable if anything changed.
 inline auto set_uid(uid_t uid) -> result<> {
-#ifdef SYS_setresuid32
-  constexpr long number = SYS_setresuid32;
-#else
-  constexpr long number = SYS_setresuid;
-#endif
-  return checked(::syscall(number, uid, uid, uid), "setresuid");
+  return checked(kernel::setresuid(uid), "setresuid");
 }
 
 /// Is the capability effective right now?

@@ -3,6 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/kernel/file.hpp>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -23,7 +24,7 @@ namespace ocitk::sys {
 /// open(2) relative to a directory, close-on-exec. For trusted paths: the host before the pivot.
 inline auto open_at(fd_ref dir, const std::string& path, int flags, mode_t mode = 0) -> result<unique_fd> {
   for (;;) {
-    const int fd = ::openat(dir.get(), path.c_str(), flags | O_CLOEXEC, mode);
+    const int fd = kernel::openat(dir.get(), path.c_str(), flags | O_CLOEXEC, mode);
     if (fd >= 0) return unique_fd{fd};
     if (errno != EINTR) return failed("open", path);
   }
@@ -36,8 +37,8 @@ inline auto open_resolved(fd_ref dir, const std::string& path, int flags, std::u
   how.resolve = resolve;
   constexpr int races_survived = 256;  // EAGAIN: a rename or mount raced the walk
   for (int attempt = 0; attempt < races_survived; ++attempt) {
-    const long fd = ::syscall(SYS_openat2, dir.get(), path.empty() ? "." : path.c_str(), &how, sizeof how);
-    if (fd >= 0) return unique_fd{static_cast<int>(fd)};
+    const int fd = kernel::openat2(dir.get(), path.empty() ? "." : path.c_str(), how);
+    if (fd >= 0) return unique_fd{fd};
     if (errno != EAGAIN && errno != EINTR) return failed("openat2", path);
   }
   return failed("openat2", path);
@@ -69,14 +70,14 @@ inline auto open_beneath(fd_ref dir, const std::string& path, int flags) -> resu
 
 inline auto status_of(fd_ref fd) -> result<struct stat> {
   struct stat st{};
-  if (::fstat(fd.get(), &st) != 0) return failed("fstat");
+  if (kernel::fstat(fd.get(), st) != 0) return failed("fstat");
   return st;
 }
 
 /// The superblock magic of statfs(2): PROC_SUPER_MAGIC and its like.
 inline auto filesystem_of(fd_ref fd) -> result<long> {
   struct statfs fs{};
-  if (::fstatfs(fd.get(), &fs) != 0) return failed("fstatfs");
+  if (kernel::fstatfs(fd.get(), fs) != 0) return failed("fstatfs");
   return static_cast<long>(fs.f_type);
 }
 
@@ -106,9 +107,16 @@ inline auto split(std::string_view path) -> split_path {
   return {.parent = std::string{path.substr(0, slash == 0 ? 1 : slash)}, .name = std::string{path.substr(slash + 1)}};
 }
 
+/// Of a name in a directory; a symbolic link is the link itself.
+inline auto status_at(fd_ref dir, const std::string& name) -> result<struct stat> {
+  struct stat st{};
+  if (kernel::fstatat(dir.get(), name.c_str(), st, AT_SYMLINK_NOFOLLOW) != 0) return failed("fstatat", name);
+  return st;
+}
+
 inline auto read_link_at(fd_ref dir, const std::string& name) -> result<std::string> {
   std::string target(4096, '\0');
-  const auto n = ::readlinkat(dir.get(), name.c_str(), target.data(), target.size());
+  const auto n = kernel::readlinkat(dir.get(), name.c_str(), target.data(), target.size());
   if (n < 0) return failed("readlink", name);
   target.resize(static_cast<std::size_t>(n));
   return target;
@@ -117,8 +125,8 @@ inline auto read_link_at(fd_ref dir, const std::string& name) -> result<std::str
 /// Lets modes be what they are asked to be, for the life of this object.
 class no_umask {
  public:
-  no_umask() : before_{::umask(0)} {}
-  ~no_umask() { ::umask(before_); }
+  no_umask() : before_{kernel::umask(0)} {}
+  ~no_umask() { kernel::umask(before_); }
   no_umask(const no_umask&) = delete;
   auto operator=(const no_umask&) -> no_umask& = delete;
 
@@ -131,8 +139,8 @@ enum class target_kind { directory, file };
 namespace detail {
 
 inline auto make_node(fd_ref parent, const std::string& name, target_kind kind) -> result<> {
-  const int made = kind == target_kind::directory ? ::mkdirat(parent.get(), name.c_str(), 0755)
-                                                  : ::mknodat(parent.get(), name.c_str(), S_IFREG | 0644, 0);
+  const int made = kind == target_kind::directory ? kernel::mkdirat(parent.get(), name.c_str(), 0755)
+                                                  : kernel::mknodat(parent.get(), name.c_str(), S_IFREG | 0644, 0);
   if (made != 0 && errno != EEXIST)  // another runtime may make the same mountpoint now
     return failed(kind == target_kind::directory ? "mkdir" : "mknod", name);
   return {};

@@ -17,7 +17,7 @@ namespace ocitk::sys {
 /// One read(2); 0 is the end.
 inline auto read_some(fd_ref fd, std::span<char> into) -> result<std::size_t> {
   for (;;) {
-    const auto n = ::read(fd.get(), into.data(), into.size());
+    const auto n = kernel::read(fd.get(), into.data(), into.size());
     if (n >= 0) return static_cast<std::size_t>(n);
     if (errno != EINTR) return failed("read");
   }
@@ -44,7 +44,7 @@ inline auto read_file(fd_ref dir, const std::string& path, std::size_t limit) ->
 
 inline auto write_all(fd_ref fd, std::string_view text) -> result<> {
   while (!text.empty()) {
-    const auto n = ::write(fd.get(), text.data(), text.size());
+    const auto n = kernel::write(fd.get(), text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed("write");
     text.remove_prefix(static_cast<std::size_t>(n));

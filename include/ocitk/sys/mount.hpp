@@ -3,6 +3,8 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/kernel/file.hpp>
+#include <ocitk/sys/kernel/mount.hpp>
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -22,7 +24,7 @@ namespace ocitk::sys {
 inline auto clone_mount(fd_ref dir, const std::string& path, bool recursive) -> result<unique_fd> {
   const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path.empty() ? unsigned{AT_EMPTY_PATH} : 0U) |
                          (recursive ? unsigned{AT_RECURSIVE} : 0U);
-  const int fd = ::open_tree(dir.get(), path.c_str(), flags);
+  const int fd = kernel::open_tree(dir.get(), path.c_str(), flags);
   if (fd < 0) return failed("open_tree", path);
   return unique_fd{fd};
 }
@@ -34,18 +36,18 @@ inline auto clone_mount(fd_ref what, bool recursive) -> result<unique_fd> { retu
 ///
 /// Calls  move_mount(2) by descriptors only
 inline auto move_onto(fd_ref mount, fd_ref target) -> result<> {
-  return checked(::move_mount(mount.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+  return checked(kernel::move_mount(mount.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
                  "move_mount");
 }
 
 /// Attaches a detached mount on an entry of a directory that nobody else can change: one we just mounted.
 inline auto move_onto(fd_ref mount, fd_ref dir, const std::string& name) -> result<> {
-  return checked(::move_mount(mount.get(), "", dir.get(), name.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+  return checked(kernel::move_mount(mount.get(), "", dir.get(), name.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
 }
 
 /// Attaches a detached mount on top of `/`: it covers everything, and the calling process still sees what is below.
 inline auto move_onto_root(fd_ref mount) -> result<> {
-  return checked(::move_mount(mount.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+  return checked(kernel::move_mount(mount.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
 }
 
 struct mount_attributes {
@@ -64,14 +66,14 @@ inline auto set_attributes(fd_ref mount, const mount_attributes& wanted, bool re
   attr.attr_clr = wanted.clear;
   attr.propagation = wanted.propagation;
   const unsigned flags = unsigned{AT_EMPTY_PATH} | (recursive ? unsigned{AT_RECURSIVE} : 0U);
-  return checked(::mount_setattr(mount.get(), "", flags, &attr, sizeof attr), "mount_setattr");
+  return checked(kernel::mount_setattr(mount.get(), "", flags, attr), "mount_setattr");
 }
 
 /// Sets the propagation of `/`, or of it and everything below in this mount namespace.
 inline auto set_propagation_of_root(std::uint64_t propagation, bool recursive) -> result<> {
   struct mount_attr attr{};
   attr.propagation = propagation;
-  return checked(::mount_setattr(AT_FDCWD, "/", recursive ? unsigned{AT_RECURSIVE} : 0U, &attr, sizeof attr),
+  return checked(kernel::mount_setattr(AT_FDCWD, "/", recursive ? unsigned{AT_RECURSIVE} : 0U, attr),
                  "mount_setattr");
 }
 
@@ -79,25 +81,25 @@ inline auto set_propagation_of_root(std::uint64_t propagation, bool recursive) -
 class new_filesystem {
  public:
   static auto open(const std::string& type) -> result<new_filesystem> {
-    const int fd = ::fsopen(type.c_str(), FSOPEN_CLOEXEC);
+    const int fd = kernel::fsopen(type.c_str());
     if (fd < 0) return failed("fsopen", type);
     return new_filesystem{unique_fd{fd}};
   }
   /// `key=value`, or a bare `flag`.
   auto option(const std::string& text) const -> result<> {
     const auto equals = text.find('=');
-    if (equals == std::string::npos) return judged(::fsconfig(fd_.get(), FSCONFIG_SET_FLAG, text.c_str(), nullptr, 0));
+    if (equals == std::string::npos) return judged(kernel::fsconfig(fd_.get(), FSCONFIG_SET_FLAG, text.c_str(), nullptr));
     return value(text.substr(0, equals), text.substr(equals + 1));
   }
   auto value(const std::string& key, const std::string& text) const -> result<> {
     constexpr std::size_t longest = 255;  // fsconfig(2) only says EINVAL
     if (text.size() > longest) return failure("value of " + key + " is longer than 255 bytes");
-    return judged(::fsconfig(fd_.get(), FSCONFIG_SET_STRING, key.c_str(), text.c_str(), 0));
+    return judged(kernel::fsconfig(fd_.get(), FSCONFIG_SET_STRING, key.c_str(), text.c_str()));
   }
   /// Makes the superblock and a detached mount of it.
   auto mount(std::uint64_t attributes) const -> result<unique_fd> {
-    OCITK_TRY(judged(::fsconfig(fd_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0)));
-    const int fd = ::fsmount(fd_.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
+    OCITK_TRY(judged(kernel::fsconfig(fd_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr)));
+    const int fd = kernel::fsmount(fd_.get(), static_cast<unsigned>(attributes));
     if (fd < 0) return failed("fsmount");
     return unique_fd{fd};
   }
@@ -126,12 +128,12 @@ class new_filesystem {
 /// Calls  pivot_root(2) with both arguments ".", mount_setattr(2), umount2(2) MNT_DETACH, chdir(2)
 inline auto pivot_here(bool cut_off) -> result<> {
   unique_fd old;
-  if (cut_off) old = unique_fd{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (cut_off) old = unique_fd{kernel::openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   if (cut_off && !old) return failed("open", "/");
-  OCITK_TRY(checked(::syscall(SYS_pivot_root, ".", "."), "pivot_root"));
+  OCITK_TRY(checked(kernel::pivot_root(".", "."), "pivot_root"));
   if (old) OCITK_TRY(set_attributes(old, {.propagation = MS_SLAVE}, true));
-  OCITK_TRY(checked(::umount2(".", MNT_DETACH), "umount2"));
-  return checked(::chdir("/"), "chdir");
+  OCITK_TRY(checked(kernel::detach("."), "umount2"));
+  return checked(kernel::chdir("/"), "chdir");
 }
 
 }  // namespace ocitk::sys

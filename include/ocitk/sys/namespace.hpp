@@ -3,6 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <linux/sched.h>
 #include <sched.h>
@@ -41,12 +42,12 @@ inline auto kind_of(std::string_view type) -> const namespace_kind* {
 
 /// setns(2): the kernel checks that the descriptor is of that kind.
 inline auto join_namespace(fd_ref ns, std::uint64_t flag) -> result<> {
-  return checked(::setns(ns.get(), static_cast<int>(flag)), "setns");
+  return checked(kernel::setns(ns.get(), static_cast<int>(flag)), "setns");
 }
 
 /// unshare(2) of CLONE_NEW* flags.
 inline auto leave_namespaces(std::uint64_t flags) -> result<> {
-  return checked(::unshare(static_cast<int>(flags)), "unshare");
+  return checked(kernel::unshare(static_cast<int>(flags)), "unshare");
 }
 
 }  // namespace ocitk::sys

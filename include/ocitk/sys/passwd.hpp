@@ -2,6 +2,7 @@
 #define OCITK_SYS_PASSWD_HPP
 
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/kernel/file.hpp>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -34,18 +35,18 @@ inline auto open_passwd(fd_ref root) -> unique_fd {
   const open_how how{.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY,
                      .mode = 0,
                      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  return unique_fd{static_cast<int>(::syscall(SYS_openat2, root.get(), "etc/passwd", &how, sizeof how))};
+  return unique_fd{kernel::openat2(root.get(), "etc/passwd", how)};
 }
 
 /// The whole file, or nothing if it is no regular file or above the cap.
 inline auto read_passwd(fd_ref root) -> std::string {
   const unique_fd file = open_passwd(root);
   struct stat info {};
-  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  if (!file || kernel::fstat(file.get(), info) != 0 || !S_ISREG(info.st_mode)) return {};
   std::string text(passwd_cap + 1, '\0');
   std::size_t filled = 0;
   while (filled < text.size()) {
-    const ssize_t got = ::read(file.get(), text.data() + filled, text.size() - filled);
+    const ssize_t got = kernel::read(file.get(), text.data() + filled, text.size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return {};
     if (got == 0) break;

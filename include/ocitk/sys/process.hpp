@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/io.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <fmt/core.h>
 #include <linux/sched.h>
@@ -46,7 +47,7 @@ inline auto clone_process(const clone_request& wanted) -> result<child> {
   args.exit_signal = static_cast<std::uint64_t>(wanted.exit_signal);
   args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   if (wanted.cgroup >= 0) args.cgroup = static_cast<std::uint64_t>(wanted.cgroup);
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  const long pid = kernel::clone3(args);
   if (pid < 0) return failed("clone3");
   if (pid == 0) return child{};
   return child{.pid = static_cast<int>(pid), .pidfd = unique_fd{pidfd}};
@@ -124,22 +125,22 @@ inline auto exit_status(int pid) -> result<int> {
 
 /// May others with our ids look into us: ptrace, /proc/PID/{fd,exe,cwd}? Reset by execve and by changes of ids.
 inline auto set_dumpable(bool dumpable) -> result<> {
-  return checked(::prctl(PR_SET_DUMPABLE, dumpable ? 1UL : 0UL, 0UL, 0UL, 0UL), "prctl(PR_SET_DUMPABLE)");
+  return checked(kernel::prctl("PR_SET_DUMPABLE", PR_SET_DUMPABLE, dumpable ? 1UL : 0UL), "prctl(PR_SET_DUMPABLE)");
 }
 
 /// Orphans below us become our children.
 inline auto set_subreaper() -> result<> {
-  return checked(::prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL), "prctl(PR_SET_CHILD_SUBREAPER)");
+  return checked(kernel::prctl("PR_SET_CHILD_SUBREAPER", PR_SET_CHILD_SUBREAPER, 1UL), "prctl(PR_SET_CHILD_SUBREAPER)");
 }
 
 /// For ps(1), up to 15 characters.
-inline auto set_name(const char* name) -> result<> { return checked(::prctl(PR_SET_NAME, name), "prctl(PR_SET_NAME)"); }
+inline auto set_name(const char* name) -> result<> { return checked(kernel::set_name(name), "prctl(PR_SET_NAME)"); }
 
 /// Lets the calling process run on every cpu that its cpuset has: a caller's mask is not the container's.
 inline auto reset_cpu_affinity() -> result<> {
   constexpr std::size_t cpus = 16 * 1024;  // beyond any kernel's NR_CPUS, which cuts off what is too much
   const std::vector<unsigned long> all(cpus / (8 * sizeof(unsigned long)), ~0UL);
-  return checked(::syscall(SYS_sched_setaffinity, 0, all.size() * sizeof(unsigned long), all.data()), "sched_setaffinity");
+  return checked(kernel::sched_setaffinity(0, all.size() * sizeof(unsigned long), all.data()), "sched_setaffinity");
 }
 
 namespace detail {

@@ -2,6 +2,7 @@
 #define OCITK_SYS_SECCOMP_HPP
 
 #include <ocitk/error.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -26,7 +27,7 @@ struct seccomp_filter {
 inline auto set_seccomp_filter(const seccomp_filter& filter) -> result<> {
   const sock_fprog program{.len = static_cast<unsigned short>(filter.program.size()),
                            .filter = const_cast<sock_filter*>(filter.program.data())};  // the kernel only reads
-  return checked(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &program), "seccomp");
+  return checked(kernel::seccomp(SECCOMP_SET_MODE_FILTER, filter.flags, program), "seccomp");
 }
 
 /// Does the kernel know the flag? It looks at flags before it looks at the program, which is none here.

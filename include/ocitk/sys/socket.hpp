@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 
 #include <fmt/core.h>
 #include <poll.h>
@@ -22,6 +23,8 @@ namespace ocitk::sys {
 inline auto seqpacket_pair() -> result<std::pair<unique_fd, unique_fd>> {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return failed("socketpair");
+  if (watching != nullptr)
+    for (const int end : ends) watching->learn(end, "channel");
   return std::pair{unique_fd{ends[0]}, unique_fd{ends[1]}};
 }
 
@@ -33,7 +36,7 @@ inline auto connect_to(fd_ref socket, std::string_view path) -> result<> {
   if (path.size() >= sizeof address.sun_path) return std::unexpected(error{.code = ENAMETOOLONG, .call = "connect"});
   std::memcpy(address.sun_path, path.data(), path.size());
   for (;;) {
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
+    if (kernel::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path) == 0) return {};
     if (errno != EINTR) return failed("connect");
   }
 }
@@ -61,10 +64,10 @@ inline auto connect_unix(const std::string& path) -> result<unique_fd> {
   return socket;
 }
 
-/// One message, with a descriptor unless `passed` is -1.
+/// One message, with a descriptor unless `passed` is -1. A watcher is shown `seen_as` in place of bytes that are no text.
 ///
 /// Fails  EPIPE: the other side is gone (and no SIGPIPE)
-inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1) -> result<> {
+inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1, std::string_view seen_as = {}) -> result<> {
   iovec payload{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};  // only read
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
@@ -80,7 +83,7 @@ inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1)
     std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
   }
   for (;;) {
-    if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) >= 0) return {};
+    if (kernel::sendmsg(socket.get(), message, bytes.size(), seen_as.empty() ? bytes : seen_as) >= 0) return {};
     if (errno != EINTR) return failed("sendmsg");
   }
 }
@@ -126,7 +129,7 @@ inline auto receive_message(fd_ref socket, std::size_t limit) -> result<message>
   header.msg_control = control.data();
   header.msg_controllen = control.size();
   ssize_t n = -1;
-  do n = ::recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC);
+  do n = kernel::recvmsg(socket.get(), header, MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n < 0 && errno != ECONNRESET) return failed("recvmsg");
   if (n > 0) came.fd = detail::take_descriptor(header);
