@@ -19,6 +19,7 @@ namespace ocitk::runtime {
 /// Calls  setns(2), clone3(2) CLONE_PARENT
 [[noreturn]] inline auto bridge_main(const stages::unshare::plan& namespaces, init_context& ctx, newborn& n) -> void {
   standing = {.process = "bridge"};
+  if (n.published != nullptr) n.published->publish("bridge", "unshare");
   const auto cross = [&]() -> result<> {
     (void)sys::set_name("ocitk:bridge");  // for ps(1) only
     auto keep = detail::numbers_of(n, ctx);

@@ -33,6 +33,8 @@ struct birth {
   int preserved = 0;                ///< descriptors from 3 on for the payload
   int listen_fds = 0;               ///< how many of them are socket activation's
   std::array<unique_fd, 3> stdio{};  ///< for the payload; empty ones: the caller's
+  pause_request pause{};
+  at_pause when_paused{};
 };
 
 /// A container whose init waits for `go`; undone in reverse order unless kept.
@@ -41,6 +43,7 @@ struct nascent {
   stages::cgroup::cgroup_guard cgroups;
   ready_init init{};
   record known{};
+  progress published{};
 };
 
 namespace detail {
@@ -84,16 +87,18 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 }
 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
-                     std::optional<sys::seccomp_filter> filter) -> result<ready_init> {
+                     std::optional<sys::seccomp_filter> filter, const progress& published) -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
             .stdio = std::move(b.stdio),
             .preserved = b.preserved,
             .has_listen_fds = b.listen_fds > 0,
-            .listen_fds = b.listen_fds};
+            .listen_fds = b.listen_fds,
+            .pause = std::move(b.pause),
+            .published = &published};
   const auto& unified = cgroups.unified();
-  return launch(ctx, n, unified ? unified.get() : -1);
+  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused);
 }
 
 /// What can be judged without the kernel is judged before anything exists.
@@ -118,14 +123,17 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
   OCITK_TRY(made.write_intent(known));
+  auto published = OCITK_TRY(progress::make(made.dir()));
+  published.publish("parent", "cgroup", ::getpid());
   auto cgroups = OCITK_TRY(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); }));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
-  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter)));
+  published.publish("parent", "unshare");
+  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published));
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
-  return nascent{.where = std::move(made), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known)};
+  return nascent{.where = std::move(made), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
 }
 
 /// Writes the state and lets init go on: to its gate, or to its payload. From here on the container outlives us.

@@ -25,6 +25,9 @@
 ///       |<--- born (pid, pidfd) --|                       |
 ///       |---- mapped ------------------------------------>|
 ///       |<--- warning (any number of times) --------------|
+///       |<--- paused (stage) ----------------------------|   only if --stop-before or --shell-at name
+///       |---- resume (terminal of the shell) ----------->|   a stage
+///       |<--- left (status of the shell) ----------------|
 ///       |<--- ready (terminal, if there is one) ----------|
 ///       |---- go ---------------------------------------->|
 ///
@@ -32,13 +35,16 @@
 /// to init that its parent died, and it goes too (threat F2).
 namespace ocitk::runtime {
 
-enum class word : std::uint8_t { born = 1, mapped, warning, ready, go, error };
+enum class word : std::uint8_t { born = 1, mapped, warning, paused, resume, left, ready, go, error };
 
 inline auto to_string(word w) -> std::string_view {
   switch (w) {
     case word::born: return "born";
     case word::mapped: return "mapped";
     case word::warning: return "warning";
+    case word::paused: return "paused";
+    case word::resume: return "resume";
+    case word::left: return "left";
     case word::ready: return "ready";
     case word::go: return "go";
     case word::error: return "error";
@@ -49,7 +55,7 @@ inline auto to_string(word w) -> std::string_view {
 /// What was said, and what came with it.
 struct told {
   word said = word::error;
-  std::string text{};      ///< of a warning; the name of the terminal
+  std::string text{};      ///< of a warning; the name of the terminal, or of the stage; the status of a shell
   int pid = 0;             ///< of `born`, as the bridge's caller sees it
   error failure{};         ///< of `error`
   unique_fd passed{};      ///< the pidfd of `born`, the terminal of `ready`
@@ -109,6 +115,10 @@ class channel {
   auto say_ready(const unique_fd& terminal, std::string_view name) const -> result<> {
     return send(word::ready, name, terminal.get());
   }
+  auto say_paused(std::string_view stage) const -> result<> { return send(word::paused, stage, -1); }
+  /// With the terminal that a shell is to use, or without one.
+  auto say_resume(const unique_fd& terminal) const -> result<> { return send(word::resume, {}, terminal.get()); }
+  auto say_left(int status) const -> result<> { return send(word::left, std::to_string(status), -1); }
   auto fail(const error& why) const -> result<> { return send(word::error, detail::packed(why), -1); }
 
   /// Waits for the other side.
@@ -144,7 +154,7 @@ inline auto channel::listen() const -> result<told> {
   detail::unpacker from{payload};
   if (t.said == word::born) t.pid = static_cast<int>(from.number());
   if (t.said == word::error) t.failure = detail::unpacked_error(from);
-  if (t.said == word::warning || t.said == word::ready)
+  if (t.said == word::warning || t.said == word::ready || t.said == word::paused || t.said == word::left)
     t.text = payload;
   else if (!from.complete())
     return ocitk::failure("a child's message is cut short");

@@ -3,7 +3,9 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/handshake.hpp>
+#include <ocitk/runtime/pause.hpp>
 #include <ocitk/runtime/pipelines.hpp>
+#include <ocitk/runtime/progress.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/sys/credentials.hpp>
@@ -31,6 +33,12 @@ struct newborn {
   bool has_listen_fds = false;            ///< some of them are LISTEN_FDS
   int listen_fds = 0;
   bool waits_for_maps = false;            ///< born into a new user namespace
+  pause_request pause{};
+  const progress* published = nullptr;    ///< shared with the parent
+
+  auto publish(std::string_view stage) const -> void {
+    if (published != nullptr) published->publish("init", stage);
+  }
 };
 
 namespace detail {
@@ -57,6 +65,7 @@ inline auto close_strangers(int first, std::vector<int> keep) -> result<> {
 inline auto numbers_of(const newborn& n, const init_context& ctx) -> std::vector<int> {
   std::vector<int> all{n.parent.end().get(), n.gate.get(), ctx.rootfs.get()};
   for (const auto& fd : n.stdio) all.push_back(fd.get());
+  for (const auto& fd : n.pause.stdio) all.push_back(fd.get());
   for (const auto& fd : ctx.mount_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.device_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.cgroup_joins) all.push_back(fd.get());
@@ -131,7 +140,7 @@ inline auto find_payload(const init_context& ctx, const newborn& n) -> result<pa
   return p;
 }
 
-inline auto set_up(init_context& ctx, newborn& n) -> result<> {
+inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
     OCITK_TRY(await(n.parent, word::mapped));
@@ -140,10 +149,29 @@ inline auto set_up(init_context& ctx, newborn& n) -> result<> {
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   OCITK_TRY(take_stdio(n.stdio));
   forget_callers_settings();
+  const auto next = [&](std::string_view stage) {
+    n.publish(stage);
+    return pauses(stage);
+  };
   const bool late = ctx.spec.process->no_new_privileges;
-  OCITK_TRY(late ? confine_late(ctx) : confine_early(ctx));
+  OCITK_TRY(late ? confine_late(ctx, next) : confine_early(ctx, next));
+  OCITK_TRY(pauses.problem());
   OCITK_TRY(sys::set_dumpable(false));  // a change of ids may have set it again
   return change_null_devices();
+}
+
+/// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
+/// shell that is to see the container complete loads it for itself.
+inline auto pause_at_the_end(const init_context& ctx, pause_watch& pauses) -> result<> {
+  const bool late = ctx.spec.process->no_new_privileges;
+  if (late) (void)pauses(stages::load_filter::name);  // nothing is run or left out here; problem() tells
+  OCITK_TRY(pauses.problem());
+  if (late && pauses.is_shell()) {
+    init_context rest{.spec = ctx.spec, .filter = ctx.filter};
+    OCITK_TRY(run_stage(stages::load_filter{}, rest));
+  }
+  (void)pauses(stages::execute::name);
+  return pauses.problem();
 }
 
 inline auto report_warnings(const init_context& ctx, const channel& parent) -> result<> {
@@ -164,6 +192,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
   if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  n.publish("exec");
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
   OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
   stages::exec::reset_signals();
@@ -181,14 +210,19 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
     (void)n.parent.fail(why);  // a parent that is gone needs no reason
     ::_exit(detail::failed_at_start);
   };
-  if (auto done = detail::set_up(ctx, n); !done) give_up(done.error());
+  pause_watch pauses{n.pause, n.parent, ctx};
+  if (auto done = detail::set_up(ctx, n, pauses); !done) give_up(done.error());
+  n.publish("exec");
   const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
   if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
+  if (auto done = detail::pause_at_the_end(ctx, pauses); !done) give_up(done.error());
+  n.publish("to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
   if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
   n.parent.close();
+  n.publish(n.gate ? "the gate, for start" : "exec");
   const auto done = detail::start(ctx, n, *payload);
   detail::die_at_start(payload->path, done.error());
 }

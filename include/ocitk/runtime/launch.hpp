@@ -10,10 +10,12 @@
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/mount.hpp>
 #include <ocitk/sys/process.hpp>
+#include <ocitk/sys/threads.hpp>
 
 #include <fmt/core.h>
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,7 +49,7 @@ class kept_child {
   sys::child child_{};
 };
 
-/// Init, all set up, waiting for `go`.
+/// Init, in the middle of its setup or with it all done, waiting for `go`.
 struct ready_init {
   kept_child process{};
   channel talk{};
@@ -55,6 +57,9 @@ struct ready_init {
   std::string terminal_name{};
   spec::strings warnings{};
 };
+
+/// What the parent does while init waits at a stage: returns to let it go on, fails to have it torn down.
+using at_pause = std::function<result<>(std::string_view stage, ready_init& init)>;
 
 namespace detail {
 
@@ -115,13 +120,18 @@ inline auto clone_into(std::uint64_t flags, int cgroup) -> result<sys::child> {
 }
 
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init) -> result<> {
+inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result<> {
   for (;;) {
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
     if (heard.said == word::error) return std::unexpected(std::move(heard.failure));
     if (heard.said == word::warning) {
       init.warnings.push_back(std::move(heard.text));
+      continue;
+    }
+    if (heard.said == word::paused && when_paused) {
+      OCITK_TRY(when_paused(heard.text, init));
+      OCITK_TRY(init.talk.say(word::resume));
       continue;
     }
     if (heard.said != word::ready) return failure("init said something else than expected");
@@ -139,7 +149,8 @@ inline auto await_ready(ready_init& init) -> result<> {
 /// Process  parent
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
-inline auto launch(init_context& ctx, newborn& n, int cgroup2) -> result<ready_init> {
+inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {}) -> result<ready_init> {
+  OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
   const bool by_bridge = !namespaces.joins.empty();
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
@@ -153,16 +164,22 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2) -> result<ready_i
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
   }
+  const auto* published = n.published;
+  if (published != nullptr) published->publish(by_bridge ? "bridge" : "init", "being born", init.process.pid());
   n = {};  // init's ends are init's: their end must show when it dies
   init.talk = std::move(mine);
   if (by_bridge) init.process = OCITK_TRY(detail::meet_init(init.process, init.talk));
+  if (published != nullptr) {
+    published->publish("init", {}, init.process.pid());
+    published->publish("parent", "init to be ready");
+  }
   OCITK_TRY(detail::set_oom_score(*ctx.spec.process, init.process.pid()));
   if (ctx.spec.linux.creates("user")) {
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
     OCITK_TRY(run_stage(stages::map_ids{}, here));
     OCITK_TRY(init.talk.say(word::mapped));
   }
-  OCITK_TRY(detail::await_ready(init));
+  OCITK_TRY(detail::await_ready(init, when_paused));
   return init;
 }
 

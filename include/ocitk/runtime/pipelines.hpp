@@ -25,8 +25,6 @@
 /// rows of stages; what stands between the rows is in init.hpp.
 namespace ocitk::runtime {
 
-namespace detail {
-
 inline constexpr auto enter = stages::join_cgroup{}         // first: what comes is charged to the container
                             | stages::enter_namespaces{}    // a cgroup namespace begins where its maker stands
                             | stages::join_keyring{}
@@ -45,13 +43,11 @@ inline constexpr auto become_user = stages::enter_directory{}     // root may en
                                   | stages::set_user{}
                                   | stages::drop_capabilities{};
 
-}  // namespace detail
-
 /// Without noNewPrivileges, loading a filter needs CAP_SYS_ADMIN: before the ids change.
-inline constexpr auto confine_early = detail::enter | detail::furnish | stages::load_filter{} | detail::become_user;
+inline constexpr auto confine_early = enter | furnish | stages::load_filter{} | become_user;
 
 /// With it the filter can wait until nothing but execve(2) is left; see init.hpp.
-inline constexpr auto confine_late = detail::enter | detail::furnish | stages::forbid_new_privileges{} | detail::become_user;
+inline constexpr auto confine_late = enter | furnish | stages::forbid_new_privileges{} | become_user;
 
 }  // namespace ocitk::runtime
 

@@ -1,3 +1,4 @@
+#include <ocitk/stages/bounding.hpp>
 #include <ocitk/stages/caps.hpp>
 
 #include <doctest/doctest.h>
