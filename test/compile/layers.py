@@ -12,7 +12,7 @@ import re
 import sys
 
 LAYERS = [
-    {"error.hpp", "fd.hpp"},
+    {"error.hpp", "fd.hpp", "text.hpp"},
     {"sys"},
     {"spec"},
     {"context.hpp", "stage.hpp", "trace.hpp"},

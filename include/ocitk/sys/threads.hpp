@@ -3,11 +3,11 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/sys/io.hpp>
+#include <ocitk/text.hpp>
 
 #include <time.h>
 
 #include <charconv>
-#include <string>
 #include <string_view>
 
 /// Threads of the calling process, for who is about to copy it.
@@ -49,8 +49,8 @@ inline auto refuse_threads() -> result<> {
     const timespec moment{.tv_sec = 0, .tv_nsec = 1'000'000};
     (void)::clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, nullptr);  // interrupted is as good
   }
-  return failure("the calling process has " + std::to_string(count) +
-                 " threads and only one of them would be in its copy: start a helper process");
+  return failure(filled("the calling process has {} threads and only one of them would be in its copy: "
+                        "start a helper process", count));
 }
 
 }  // namespace ocitk::sys
