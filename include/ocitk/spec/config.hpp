@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#undef linux  // g++ -std=gnu++23, the usual choice of CMake, defines it as 1; here it is a word of the specification
+
 /// Plain structs for config.json of runtime-spec 1.3, named as the specification names them.
 /// An optional is a field whose absence means something else than its zero value.
 namespace ocitk::spec {
