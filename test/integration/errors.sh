@@ -50,7 +50,9 @@ missing_program() {
 bad_interpreter() {
   printf '#!/none\n' >"$DIR/rootfs/bad"; chmod +x "$DIR/rootfs/bad"
   local rc=0 out; out=$(rt run -b "$(bundle bi '.process.args = ["/bad"]')" "$TAG-1" 2>&1) || rc=$?
-  same "$rc $out" "255 exec /bad: no such file or directory"
+  same "$rc" 255
+  same "$(wc -l <<<"$out")" 1
+  has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
 not_supported() {
   refused "$(bundle ns '.hooks = {prestart: [{path: "/bin/true"}]}')" "not supported yet" "config.json#/hooks"

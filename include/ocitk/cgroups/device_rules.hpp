@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/spec/config.hpp>
 #include <ocitk/sys/kernel/call.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 
@@ -52,14 +52,14 @@ namespace detail {
 inline auto access_bits(std::string_view letters) -> result<unsigned> {
   unsigned bits = 0;
   for (const char c : letters) {
-    if (c != 'r' && c != 'w' && c != 'm') return failure(fmt::format("invalid device access {}", letters));
+    if (c != 'r' && c != 'w' && c != 'm') return failure(filled("invalid device access {}", letters));
     bits |= c == 'r' ? BPF_DEVCG_ACC_READ : c == 'w' ? BPF_DEVCG_ACC_WRITE : BPF_DEVCG_ACC_MKNOD;
   }
   return bits;
 }
 
 inline auto read_rule(const spec::device_rule& from, std::size_t index) -> result<rule> {
-  if (from.access.empty()) return failure(fmt::format("device access at {} field cannot be empty", index));
+  if (from.access.empty()) return failure(filled("device access at {} field cannot be empty", index));
   const auto type = from.type.empty() ? std::string{"a"} : from.type;
   if (type != "a" && type != "b" && type != "c") return failure("invalid device type " + type);
   return rule{.allow = from.allow, .type = type[0], .major = from.major.value_or(-1),
@@ -76,7 +76,7 @@ inline auto rules_of(const std::vector<spec::device_rule>& from) -> result<std::
   std::vector<rule> rules;
   for (std::size_t i = 0; i < from.size(); ++i)
     rules.push_back(
-        OCITK_TRY(at(fmt::format("/linux/resources/devices/{}", i), detail::read_rule(from[i], i))));
+        OCITK_TRY(at(filled("/linux/resources/devices/{}", i), detail::read_rule(from[i], i))));
   for (const auto& extra : default_rules()) rules.push_back(OCITK_TRY(detail::read_rule(extra, rules.size())));
   return rules;
 }
@@ -153,7 +153,7 @@ inline auto play(exceptions& now, rule r) -> result<> {
 inline auto as_exceptions(const std::vector<rule>& rules) -> result<exceptions> {
   exceptions now;
   for (std::size_t i = 0; i < rules.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/resources/devices/{}", i), detail::play(now, rules[i])));
+    OCITK_TRY(at(filled("/linux/resources/devices/{}", i), detail::play(now, rules[i])));
   return now;
 }
 
@@ -164,7 +164,7 @@ inline auto to_line(const rule& r) -> std::string {
   if ((r.access & BPF_DEVCG_ACC_READ) != 0) access += 'r';
   if ((r.access & BPF_DEVCG_ACC_WRITE) != 0) access += 'w';
   if ((r.access & BPF_DEVCG_ACC_MKNOD) != 0) access += 'm';
-  return fmt::format("{} {}:{} {}", r.type, number(r.major), number(r.minor), access);
+  return filled("{} {}:{} {}", r.type, number(r.major), number(r.minor), access);
 }
 
 using program = std::vector<bpf_insn>;

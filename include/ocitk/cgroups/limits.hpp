@@ -3,9 +3,8 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/spec/config.hpp>
+#include <ocitk/text.hpp>
 #include <ocitk/cgroups/device_rules.hpp>
-
-#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,7 +64,7 @@ class planner {
     if (!wanted_.memory) return;
     const auto& m = *wanted_.memory;
     if (m.swappiness && *m.swappiness > 100)
-      fail(fmt::format("invalid memory swappiness value: {} (valid range is 0-100)", *m.swappiness),
+      fail(filled("invalid memory swappiness value: {} (valid range is 0-100)", *m.swappiness),
            "/linux/resources/memory/swappiness");
     on_v2("memory") ? memory_v2(m) : memory_v1(m);
   }
@@ -113,7 +112,7 @@ class planner {
   auto put(std::string_view controller, std::string file, std::string value, std::string pointer) -> write& {
     const auto dir = find(controller);
     if (!dir) {
-      fail(fmt::format("controller \"{}\" not available", controller), std::move(pointer));
+      fail(filled("controller \"{}\" not available", controller), std::move(pointer));
       return lost_;
     }
     return writes_.emplace_back(write{*dir, std::move(file), std::move(value), std::move(pointer)});
@@ -217,7 +216,7 @@ inline auto planner::cpu_v2(const spec::cpu& c) -> void {
   }
   if (quota != 0 || period != 0)
     put("cpu", "cpu.max",
-        fmt::format("{} {}", quota > 0 ? std::to_string(quota) : "max", period != 0 ? period : 100000),
+        filled("{} {}", quota > 0 ? std::to_string(quota) : "max", period != 0 ? period : 100000),
         quota != 0 ? "/linux/resources/cpu/quota" : "/linux/resources/cpu/period");
 }
 
@@ -236,12 +235,12 @@ inline auto planner::devices() -> void {
 
 inline auto planner::throttle(const std::vector<spec::throttle_device>& list, std::string_view v1,
                               std::string_view v2, std::string_view key) -> void {
-  const auto pointer = fmt::format("/linux/resources/blockIO/{}", key);
+  const auto pointer = filled("/linux/resources/blockIO/{}", key);
   for (const auto& d : list)
     if (on_v2("blkio"))
-      put("blkio", "io.max", fmt::format("{}:{} {}={}", d.major, d.minor, v2, d.rate), pointer);
+      put("blkio", "io.max", filled("{}:{} {}={}", d.major, d.minor, v2, d.rate), pointer);
     else
-      put("blkio", fmt::format("blkio.throttle.{}_device", v1), fmt::format("{}:{} {}", d.major, d.minor, d.rate),
+      put("blkio", filled("blkio.throttle.{}_device", v1), filled("{}:{} {}", d.major, d.minor, d.rate),
           pointer);
 }
 
@@ -252,7 +251,7 @@ inline auto planner::block_io() -> void {
   const std::string base = "/linux/resources/blockIO/";
   const auto weight = b.weight.value_or(0);
   if (weight != 0 && (weight < 10 || weight > 1000))
-    fail(fmt::format("block io weight {} is not in 10..1000", weight), base + "weight");
+    fail(filled("block io weight {} is not in 10..1000", weight), base + "weight");
   if (weight != 0) {
     put("blkio", v2 ? "io.bfq.weight" : "blkio.bfq.weight", std::to_string(weight), base + "weight").or_next = true;
     put("blkio", v2 ? "io.weight" : "blkio.weight", std::to_string(v2 ? 1 + (weight - 10) * 9999 / 990 : weight),
@@ -261,12 +260,12 @@ inline auto planner::block_io() -> void {
   if (b.leaf_weight.value_or(0) != 0 && !v2)
     put("blkio", "blkio.leaf_weight", std::to_string(*b.leaf_weight), base + "leafWeight");
   for (const auto& d : b.weight_device) {
-    const auto line = fmt::format("{}:{} {}", d.major, d.minor, d.weight.value_or(0));
+    const auto line = filled("{}:{} {}", d.major, d.minor, d.weight.value_or(0));
     if (d.weight)
       put("blkio", v2 ? "io.bfq.weight" : "blkio.bfq.weight_device", line, base + "weightDevice").or_next = !v2;
     if (d.weight && !v2) put("blkio", "blkio.weight_device", line, base + "weightDevice");
     if (d.leaf_weight && !v2)
-      put("blkio", "blkio.leaf_weight_device", fmt::format("{}:{} {}", d.major, d.minor, *d.leaf_weight),
+      put("blkio", "blkio.leaf_weight_device", filled("{}:{} {}", d.major, d.minor, *d.leaf_weight),
           base + "weightDevice");
   }
   throttle(b.throttle_read_bps_device, "read_bps", "rbps", "throttleReadBpsDevice");
@@ -278,12 +277,12 @@ inline auto planner::block_io() -> void {
 inline auto planner::hugetlb() -> void {
   for (std::size_t i = 0; i < wanted_.hugepage_limits.size(); ++i) {
     const auto& h = wanted_.hugepage_limits[i];
-    const auto pointer = fmt::format("/linux/resources/hugepageLimits/{}", i);
+    const auto pointer = filled("/linux/resources/hugepageLimits/{}", i);
     if (h.page_size.empty() || h.page_size.find('/') != std::string::npos)
       return fail("invalid huge page size " + h.page_size, pointer);
     const auto tail = on_v2("hugetlb") ? "max" : "limit_in_bytes";
-    put("hugetlb", fmt::format("hugetlb.{}.{}", h.page_size, tail), std::to_string(h.limit), pointer);
-    put("hugetlb", fmt::format("hugetlb.{}.rsvd.{}", h.page_size, tail), std::to_string(h.limit), pointer).if_present =
+    put("hugetlb", filled("hugetlb.{}.{}", h.page_size, tail), std::to_string(h.limit), pointer);
+    put("hugetlb", filled("hugetlb.{}.rsvd.{}", h.page_size, tail), std::to_string(h.limit), pointer).if_present =
         true;
   }
 }
@@ -294,15 +293,15 @@ inline auto planner::network() -> void {
   if (wanted_.network->class_id)
     put("net_cls", "net_cls.classid", std::to_string(*wanted_.network->class_id), "/linux/resources/network/classID");
   for (const auto& p : wanted_.network->priorities)
-    put("net_prio", "net_prio.ifpriomap", fmt::format("{} {}", p.name, p.priority),
+    put("net_prio", "net_prio.ifpriomap", filled("{} {}", p.name, p.priority),
         "/linux/resources/network/priorities");
 }
 
 inline auto planner::rdma() -> void {
   for (const auto& [device, limit] : wanted_.rdma) {
     auto value = device;
-    if (limit.hca_handles) value += fmt::format(" hca_handle={}", *limit.hca_handles);
-    if (limit.hca_objects) value += fmt::format(" hca_object={}", *limit.hca_objects);
+    if (limit.hca_handles) value += filled(" hca_handle={}", *limit.hca_handles);
+    if (limit.hca_objects) value += filled(" hca_object={}", *limit.hca_objects);
     put("rdma", "rdma.max", value, "/linux/resources/rdma/" + device);
   }
 }

@@ -5,8 +5,8 @@
 #include <ocitk/mounts/options.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ inline auto type_of(const spec::device& d) -> result<mode_t> {
   if (d.type == "c" || d.type == "u") return mode_t{S_IFCHR};
   if (d.type == "b") return mode_t{S_IFBLK};
   if (d.type == "p") return mode_t{S_IFIFO};
-  return failure(fmt::format("invalid device type \"{}\"", d.type));
+  return failure(filled("invalid device type \"{}\"", d.type));
 }
 
 inline auto node_of(const spec::device& d, std::string pointer) -> result<node> {
@@ -65,7 +65,7 @@ inline auto plan_nodes(const std::vector<spec::device>& devices) -> result<std::
                           {.path = "/dev/full", .major = 1, .minor = 7},    {.path = "/dev/random", .major = 1, .minor = 8},
                           {.path = "/dev/urandom", .major = 1, .minor = 9}, {.path = "/dev/tty", .major = 5, .minor = 0}};
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    const auto pointer = fmt::format("/linux/devices/{}", i);
+    const auto pointer = filled("/linux/devices/{}", i);
     if (!devices[i].path.starts_with('/')) return failure("a device path must be absolute", pointer + "/path");
     auto n = OCITK_TRY(detail::node_of(devices[i], pointer));
     if (n.path == "/dev/ptmx") continue;
@@ -100,10 +100,10 @@ class directory_cache {
 /// The host's node of the same path, verified, bound onto a file: for who may not make devices.
 inline auto bind_node(fd_ref dir, const std::string& name, const node& n, unique_fd lent) -> result<> {
   const auto host = lent ? std::move(lent) : OCITK_TRY(sys::open_at(fd_ref::cwd(), n.path, O_PATH | O_NOFOLLOW));
-  if (!is_node(OCITK_TRY(sys::status_of(host)), n)) return failure(fmt::format("{} of the host is another device", n.path));
+  if (!is_node(OCITK_TRY(sys::status_of(host)), n)) return failure(filled("{} of the host is another device", n.path));
   if (sys::kernel::mknodat(dir.get(), name.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return failed("mknod", n.path);
   const auto target = OCITK_TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
-  if (S_ISLNK(OCITK_TRY(sys::status_of(target)).st_mode)) return failure(fmt::format("{} is a symbolic link", n.path));
+  if (S_ISLNK(OCITK_TRY(sys::status_of(target)).st_mode)) return failure(filled("{} is a symbolic link", n.path));
   const auto mount = OCITK_TRY(sys::clone_mount(host, false));
   OCITK_TRY(sys::set_attributes(mount, {.propagation = MS_PRIVATE}, false));
   return sys::move_onto(mount, target);
@@ -113,7 +113,7 @@ inline auto bind_node(fd_ref dir, const std::string& name, const node& n, unique
 inline auto check_existing(fd_ref dir, const std::string& name, const node& n) -> result<> {
   const auto there = OCITK_TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
   if (is_node(OCITK_TRY(sys::status_of(there)), n)) return {};
-  return failure(fmt::format("{} exists and is something else", n.path));
+  return failure(filled("{} exists and is something else", n.path));
 }
 
 inline auto make_device(fd_ref dir, const std::string& name, const node& n, bool may_make, unique_fd lent) -> result<> {

@@ -5,8 +5,7 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/mounts/options.hpp>
 #include <ocitk/sys/mount.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <string>
 #include <string_view>

@@ -4,8 +4,7 @@
 #include <ocitk/context.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <string>
 #include <utility>
@@ -85,11 +84,11 @@ inline auto protect(const init_context& ctx) -> result<> {
   const auto& linux = ctx.spec.linux;
   detail::covers covers{linux.mount_label};
   for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/readonlyPaths/{}", i), [&] {
+    OCITK_TRY(at(filled("/linux/readonlyPaths/{}", i), [&] {
       return trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]));
     }));
   for (std::size_t i = 0; i < linux.masked_paths.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/maskedPaths/{}", i), [&] {
+    OCITK_TRY(at(filled("/linux/maskedPaths/{}", i), [&] {
       return trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers));
     }));
   return {};

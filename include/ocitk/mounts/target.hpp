@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/magic.h>
 
 #include <array>
@@ -72,7 +72,7 @@ inline auto resolved_place(fd_ref root, fd_ref what) -> result<place> {
   if (OCITK_TRY(is_at(root, "/proc", st))) return place::proc;
   if (OCITK_TRY(sys::filesystem_of(what)) != PROC_SUPER_MAGIC) return place::elsewhere;
   for (const auto file : coverable_proc_files)
-    if (OCITK_TRY(is_at(root, fmt::format("/proc/{}", file), st))) return place::proc_file;
+    if (OCITK_TRY(is_at(root, filled("/proc/{}", file), st))) return place::proc_file;
   return place::below_proc;
 }
 
@@ -97,9 +97,9 @@ inline auto check_place(fd_ref root, const std::string& path, const target& t, f
                                                              : OCITK_TRY(detail::resolved_place(root, t.fd));
   if (where == place::root) return failure("mounting on / would cover the root file system");
   if (where == place::below_proc)
-    return failure(fmt::format("\"{}\" cannot be mounted because it is inside /proc", path));
+    return failure(filled("\"{}\" cannot be mounted because it is inside /proc", path));
   if (where == place::proc && !OCITK_TRY(is_procfs(mount)))
-    return failure(fmt::format("\"{}\" cannot be mounted because it is not of type proc", path));
+    return failure(filled("\"{}\" cannot be mounted because it is not of type proc", path));
   return {};
 }
 

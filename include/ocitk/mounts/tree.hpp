@@ -8,8 +8,7 @@
 #include <ocitk/mounts/target.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -118,7 +117,7 @@ inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> r
 /// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.
 inline auto adopt_mode(plan& p, const target& t) -> result<> {
   if (!t.existed || std::ranges::any_of(p.data, [](const auto& o) { return names(o, "mode"); })) return {};
-  p.data.push_back(fmt::format("mode={:04o}", OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U));
+  p.data.push_back("mode=" + sys::kernel::shown(sys::kernel::octal{OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U}));
   return {};
 }
 
@@ -143,7 +142,7 @@ inline auto make_new(const init_context& ctx, const spec::mount& m, const plan& 
 inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result<unique_fd> {
   const auto t = OCITK_TRY(open_target(ctx.rootfs, p.destination, sys::target_kind::directory));
   if ((m.type == "proc" || m.type == "sysfs") && (!t.straight || !OCITK_TRY(sys::is_directory(t.fd))))
-    return failure(fmt::format("filesystem \"{}\" must be mounted on ordinary directory", m.type));
+    return failure(filled("filesystem \"{}\" must be mounted on ordinary directory", m.type));
   if (m.type == "tmpfs") OCITK_TRY(adopt_mode(p, t));
   if (m.type == "cgroup" && !host_is_unified(ctx.cgroups)) {
     OCITK_TRY(mount_v1(ctx, m, p, t));
@@ -167,8 +166,8 @@ inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
   auto p = OCITK_TRY(plan_for(m));
   if (!m.destination.starts_with('/'))
     ctx.warnings.push_back(
-        fmt::format("mount destination {} is not absolute, taken as {}", m.destination, p.destination));
-  const auto what = fmt::format("{} on {}", p.bind ? "bind " + m.source : m.type, p.destination);
+        filled("mount destination {} is not absolute, taken as {}", m.destination, p.destination));
+  const auto what = filled("{} on {}", p.bind ? "bind " + m.source : m.type, p.destination);
   auto made = OCITK_TRY(describe(what, p.remount ? remount(ctx, p) : p.bind ? mount_bind(ctx, index, p)
                                                                             : mount_new(ctx, m, p)));
   if (p.read_only_later && made) ctx.read_only_later.push_back(std::move(made));
@@ -186,7 +185,7 @@ inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
 /// Fails    with /mounts/N and what was to go where
 inline auto mount_all(init_context& ctx) -> result<> {
   for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i)
-    OCITK_TRY(at(fmt::format("/mounts/{}", i), [&] { return detail::mount_one(ctx, i); }));
+    OCITK_TRY(at(filled("/mounts/{}", i), [&] { return detail::mount_one(ctx, i); }));
   return {};
 }
 

@@ -5,8 +5,8 @@
 #include <ocitk/spec/config.hpp>
 #include <ocitk/sys/kernel/call.hpp>
 #include <ocitk/sys/prctl.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <sys/capability.h>
 
 #include <array>
@@ -86,13 +86,13 @@ inline auto to_mask(const spec::strings& names, mask known, std::set<std::string
 inline auto warning_about(const std::set<std::string>& strangers) -> std::string {
   std::string text;
   for (const auto& name : strangers) text += (text.empty() ? "" : " ") + name;
-  return fmt::format("ignoring unknown or unavailable capabilities: [{}]", text);
+  return filled("ignoring unknown or unavailable capabilities: [{}]", text);
 }
 
 /// Lowers a set to what the kernel will grant, and says so.
 inline void lower(mask& set, mask grantable, std::string_view which, std::vector<std::string>& warnings) {
   if (const mask excess = set & ~grantable; excess != 0)
-    warnings.push_back(fmt::format("capabilities cannot be made {}, left out: {}", which, list(excess)));
+    warnings.push_back(filled("capabilities cannot be made {}, left out: {}", which, list(excess)));
   set &= grantable;
 }
 
@@ -171,7 +171,7 @@ inline auto raise_ambient(mask& wanted, std::vector<std::string>& warnings) -> r
     if ((wanted & bit(number)) == 0) continue;
     if (const auto raised = sys::raise_ambient(number); !raised) {
       warnings.push_back(
-          fmt::format("can't raise ambient capability {}: {}", name_of(number), errno_text(raised.error().code)));
+          filled("can't raise ambient capability {}: {}", name_of(number), errno_text(raised.error().code)));
       wanted &= ~bit(number);
     }
   }

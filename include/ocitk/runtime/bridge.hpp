@@ -1,6 +1,7 @@
 #ifndef OCITK_RUNTIME_BRIDGE_HPP
 #define OCITK_RUNTIME_BRIDGE_HPP
 
+#include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/init.hpp>
 #include <ocitk/stages/unshare.hpp>
@@ -34,7 +35,7 @@ namespace ocitk::runtime {
     return n.parent.say_born(init.pid, init.pidfd);
   };
   const auto done = cross();
-  if (!done) (void)n.parent.fail(done.error());  // a parent that is gone needs no reason
+  if (!done) (void)n.parent.fail(explained(done.error(), ctx));  // a parent that is gone needs no reason
   ::_exit(done ? 0 : detail::failed_at_start);
 }
 

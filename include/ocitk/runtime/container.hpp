@@ -2,6 +2,7 @@
 #define OCITK_RUNTIME_CONTAINER_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/launch.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/runtime/status.hpp>
@@ -117,7 +118,7 @@ inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sy
 inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto filter = OCITK_TRY(detail::compiled_filter(b.spec));
   OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(b.spec.process->rlimits)));
-  auto made = OCITK_TRY(where.create(b.id));
+  auto made = OCITK_TRY(explaining(where.create(b.id)));
   const auto layout = OCITK_TRY(in_stage("cgroup", [] { return sys::cgroupfs::detect(); }));
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
@@ -125,7 +126,7 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   OCITK_TRY(made.write_intent(known));
   auto published = OCITK_TRY(progress::make(made.dir()));
   published.publish("parent", "cgroup", ::getpid());
-  auto cgroups = OCITK_TRY(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); }));
+  auto cgroups = OCITK_TRY(explaining(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); })));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
   published.publish("parent", "unshare");

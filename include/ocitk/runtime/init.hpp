@@ -2,6 +2,7 @@
 #define OCITK_RUNTIME_INIT_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/pause.hpp>
 #include <ocitk/runtime/pipelines.hpp>
@@ -180,8 +181,8 @@ inline auto report_warnings(const init_context& ctx, const channel& parent) -> r
 }
 
 /// One line on the container's stderr, in the words that callers of runc know.
-[[noreturn]] inline auto die_at_start(const std::string& path, const error& why) -> void {
-  const auto line = why.call == "execve" ? fmt::format("exec {}: {}\n", path, errno_text(why.code))
+[[noreturn]] inline auto die_at_start(const std::string& path, const error& why, const spec::config& spec) -> void {
+  const auto line = why.call == "execve" ? line_of_failed_exec(path, why.code, spec)
                                          : fmt::format("{}\n", to_string(why));
   [[maybe_unused]] const auto ignored = ::write(2, line.data(), line.size());  // nobody is left to be told
   ::_exit(failed_at_start);
@@ -207,7 +208,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
 [[noreturn]] inline auto init_main(init_context& ctx, newborn& n) -> void {
   standing = {.process = "init"};
   const auto give_up = [&](const error& why) {
-    (void)n.parent.fail(why);  // a parent that is gone needs no reason
+    (void)n.parent.fail(explained(why, ctx));  // a parent that is gone needs no reason
     ::_exit(detail::failed_at_start);
   };
   pause_watch pauses{n.pause, n.parent, ctx};
@@ -224,7 +225,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   n.parent.close();
   n.publish(n.gate ? "the gate, for start" : "exec");
   const auto done = detail::start(ctx, n, *payload);
-  detail::die_at_start(payload->path, done.error());
+  detail::die_at_start(payload->path, done.error(), ctx.spec);
 }
 
 }  // namespace ocitk::runtime

@@ -3,6 +3,7 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/bridge.hpp>
+#include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/init.hpp>
 #include <ocitk/stages/idmap.hpp>
@@ -73,7 +74,7 @@ inline auto lend_mounts(init_context& ctx, bool privileged) -> result<> {
     OCITK_TRY(sys::set_attributes(tree, {.propagation = MS_PRIVATE}, recursive));
     return tree;
   };
-  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(in_stage("rootfs", [&] { return at("/root/path", [&] { return lend(ctx.spec.root->path, true); }); }));
+  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(explaining(in_stage("rootfs", [&] { return at("/root/path", [&] { return lend(ctx.spec.root->path, true); }); })));
   ctx.mount_sources.resize(ctx.spec.mounts.size());
   for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
     const auto& m = ctx.spec.mounts[i];
@@ -159,7 +160,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
   ready_init init;
-  init.process = kept_child{OCITK_TRY(detail::clone_into(flags, cgroup2))};
+  init.process = kept_child{OCITK_TRY(explaining(detail::clone_into(flags, cgroup2), ctx.spec.linux))};
   if (init.process.pid() == 0) {
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
@@ -173,10 +174,10 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     published->publish("init", {}, init.process.pid());
     published->publish("parent", "init to be ready");
   }
-  OCITK_TRY(detail::set_oom_score(*ctx.spec.process, init.process.pid()));
+  OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
   if (ctx.spec.linux.creates("user")) {
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
-    OCITK_TRY(run_stage(stages::map_ids{}, here));
+    OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
     OCITK_TRY(init.talk.say(word::mapped));
   }
   OCITK_TRY(detail::await_ready(init, when_paused));

@@ -3,6 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/runtime/hints.hpp>
 #include <ocitk/spec/write.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/io.hpp>
@@ -55,6 +56,7 @@ class logger {
   auto fatal(const error& why, std::string_view title) const -> void {
     write(level::error, why, title);
     if (file_) say(std::string{title} + ocitk::to_string(why));
+    if (const auto hint = hint_for(why)) say("hint: " + *hint);
   }
 
  private:
@@ -75,6 +77,7 @@ class logger {
     if (why.code != 0) add("errno", errno_text(why.code));
     add("detail", why.detail);
     if (!why.pointer.empty()) add("pointer", "config.json#" + why.pointer);
+    add("hint", hint_for(why).value_or(""));
     return text;
   }
   auto put(level l, std::string_view message, const error* why) const -> void {

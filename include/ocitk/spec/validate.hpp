@@ -5,8 +5,8 @@
 #include <ocitk/spec/config.hpp>
 #include <ocitk/spec/detail/fields.hpp>
 #include <ocitk/spec/sysctl.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ namespace detail {
 
 inline auto check_env(const strings& env) -> result<> {
   for (std::size_t i = 0; i < env.size(); ++i) {
-    const auto pointer = fmt::format("/process/env/{}", i);
+    const auto pointer = filled("/process/env/{}", i);
     const auto equals = env[i].find('=');
     if (equals == std::string::npos) return failure("invalid environment variable: missing '='", pointer);
     if (equals == 0) return failure("invalid environment variable: name cannot be empty", pointer);
@@ -53,9 +53,9 @@ inline auto check_namespaces(const linux_& l) -> result<> {
   constexpr std::array<std::string_view, 8> known{"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"};
   for (std::size_t i = 0; i < l.namespaces.size(); ++i) {
     const auto& n = l.namespaces[i];
-    const auto pointer = fmt::format("/linux/namespaces/{}", i);
+    const auto pointer = filled("/linux/namespaces/{}", i);
     if (std::ranges::find(known, n.type) == known.end())
-      return failure(fmt::format("namespace \"{}\" does not exist", n.type), pointer + "/type");
+      return failure(filled("namespace \"{}\" does not exist", n.type), pointer + "/type");
     if (l.find(n.type) != &n) return failure("malformed spec file: duplicated ns", pointer);
     if (!n.path.empty() && !n.path.starts_with('/')) return failure("namespace path must be absolute", pointer + "/path");
   }
@@ -86,7 +86,7 @@ inline auto check_needs(const config& c) -> result<> {
 
 inline auto check_paths(const strings& paths, std::string_view pointer) -> result<> {
   for (std::size_t i = 0; i < paths.size(); ++i)
-    if (!paths[i].starts_with('/')) return failure("must be an absolute path", fmt::format("{}/{}", pointer, i));
+    if (!paths[i].starts_with('/')) return failure("must be an absolute path", filled("{}/{}", pointer, i));
   return {};
 }
 
@@ -97,19 +97,19 @@ inline auto check_sysctl(const linux_& l, const std::string& key) -> result<> {
   const auto path = OCITK_TRY(sysctl_path(key));
   if (std::ranges::find(ipc, path) != ipc.end() || path.starts_with("fs/mqueue/")) {
     if (l.has("ipc")) return {};
-    return failure(fmt::format("sysctl \"{}\" is not allowed in the hosts ipc namespace", key));
+    return failure(filled("sysctl \"{}\" is not allowed in the hosts ipc namespace", key));
   }
   if (path.starts_with("net/")) {
     if (l.has("network")) return {};
-    return failure(fmt::format("sysctl \"{}\" not allowed in host network namespace", key));
+    return failure(filled("sysctl \"{}\" not allowed in host network namespace", key));
   }
   if (path == "kernel/domainname" && l.has("uts")) return {};
-  if (path == "kernel/hostname") return failure(fmt::format("sysctl \"{}\" conflicts with the OCI \"hostname\" field", key));
+  if (path == "kernel/hostname") return failure(filled("sysctl \"{}\" conflicts with the OCI \"hostname\" field", key));
   if (path.starts_with("user/")) {
     if (l.has("user")) return {};
     return failure("setting ucounts without a user namespace not allowed: " + key);
   }
-  return failure(fmt::format("sysctl \"{}\" is not in a separate kernel namespace", key));
+  return failure(filled("sysctl \"{}\" is not in a separate kernel namespace", key));
 }
 
 inline auto check_linux(const linux_& l, const circumstances& about) -> result<> {
@@ -120,12 +120,12 @@ inline auto check_linux(const linux_& l, const circumstances& about) -> result<>
   for (const auto& [key, value] : l.sysctl) OCITK_TRY(at(below("/linux/sysctl", key), check_sysctl(l, key)));
   constexpr std::array<std::string_view, 9> words{"", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"};
   if (std::ranges::find(words, l.rootfs_propagation) == words.end())
-    return failure(fmt::format("rootfsPropagation={} is not supported", l.rootfs_propagation), "/linux/rootfsPropagation");
+    return failure(filled("rootfsPropagation={} is not supported", l.rootfs_propagation), "/linux/rootfsPropagation");
   return {};
 }
 
 inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
-  return failure(fmt::format("{} is not supported yet", what), std::move(pointer));
+  return failure(filled("{} is not supported yet", what), std::move(pointer));
 }
 
 inline auto check_mount_supported(const mount& m, std::size_t index) -> result<> {
@@ -133,11 +133,11 @@ inline auto check_mount_supported(const mount& m, std::size_t index) -> result<>
       "rro", "rrw", "rnosuid", "rsuid", "rnodev", "rdev", "rnoexec", "rexec", "rnodiratime", "rdiratime", "rrelatime",
       "rnorelatime", "rnoatime", "ratime", "rstrictatime", "rnostrictatime", "rnosymfollow", "rsymfollow", "idmap",
       "ridmap", "tmpcopyup"};
-  const auto pointer = fmt::format("/mounts/{}", index);
+  const auto pointer = filled("/mounts/{}", index);
   if (!m.uid_mappings.empty() || !m.gid_mappings.empty()) return not_yet("an id-mapped mount", pointer + "/uidMappings");
   for (const auto& option : m.options)
     if (std::ranges::find(later, option) != later.end() || option.starts_with("idmap="))
-      return not_yet(fmt::format("mount option \"{}\"", option), pointer + "/options");
+      return not_yet(filled("mount option \"{}\"", option), pointer + "/options");
   return {};
 }
 
@@ -175,7 +175,7 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
     return failure("cannot set any additional groups in a rootless container", "/process/user/additionalGids");
   strings warnings;
   for (const auto& m : c.mounts)
-    if (!m.destination.starts_with('/')) warnings.push_back(fmt::format("mount destination {} is not absolute", m.destination));
+    if (!m.destination.starts_with('/')) warnings.push_back(filled("mount destination {} is not absolute", m.destination));
   return warnings;
 }
 

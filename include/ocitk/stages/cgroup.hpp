@@ -6,8 +6,7 @@
 #include <ocitk/cgroups/limits.hpp>
 #include <ocitk/sys/cgroup_tree.hpp>
 #include <ocitk/sys/cgroupfs.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -38,7 +37,7 @@ inline auto normalised(std::string_view path) -> result<std::string> {
   for (const auto& part : fs::split(path, '/')) {
     if (part == ".") continue;
     if (part == ".." || part.find('\0') != std::string::npos || part.find('\n') != std::string::npos)
-      return failure(fmt::format("cgroup path \"{}\" leaves its hierarchy", path), "/linux/cgroupsPath");
+      return failure(filled("cgroup path \"{}\" leaves its hierarchy", path), "/linux/cgroupsPath");
     clean += (clean.empty() ? "" : "/") + part;
   }
   return clean;
@@ -192,7 +191,7 @@ inline auto hand_down(fd_ref parent) -> result<> {
 inline auto v2_level(fd_ref dir, fs::level at) -> result<> {
   const auto type = fs::trimmed(OCITK_TRY(fs::read_file(dir, "cgroup.type")));
   if (type != "domain" && type != "domain threaded")
-    return failure(fmt::format("cannot enter a cgroup that is in {} mode", type), "/linux/cgroupsPath");
+    return failure(filled("cannot enter a cgroup that is in {} mode", type), "/linux/cgroupsPath");
   if (type == "domain threaded" && !at.last)
     return failure("cannot enter a cgroup below one in domain threaded mode", "/linux/cgroupsPath");
   return at.last ? result<>{} : hand_down(dir);
@@ -241,7 +240,7 @@ inline auto check_thawed(const place& p, const fs::made& m) -> result<> {
 /// Fails  `container's cgroup is not empty: N process(es) found`, `container's cgroup unexpectedly frozen`
 inline auto check_unused(fs::paths all) -> result<> {
   if (const auto found = OCITK_TRY(fs::pids(all)); !found.empty())
-    return failure(fmt::format("container's cgroup is not empty: {} process(es) found", found.size()),
+    return failure(filled("container's cgroup is not empty: {} process(es) found", found.size()),
                    "/linux/cgroupsPath");
   if (OCITK_TRY(fs::frozen(all))) return failure("container's cgroup unexpectedly frozen", "/linux/cgroupsPath");
   return {};
@@ -275,13 +274,13 @@ namespace detail {
 inline auto told(const write& w, const place& p, fd_ref dir, result<> done) -> result<> {
   if (done || !done.error().pointer.empty()) return done;
   auto& e = done.error();
-  e.detail = fmt::format("{} to {}", w.value, w.file);
+  e.detail = filled("{} to {}", w.value, w.file);
   if (p.is_v2 && e.code == ENOENT)
-    e.detail += fmt::format(", controller \"{}\" not available", w.file.substr(0, w.file.find('.')));
-  if (const auto now = fs::read_file(dir, w.file)) e.detail += fmt::format(" (now {})", fs::trimmed(*now));
+    e.detail += filled(", controller \"{}\" not available", w.file.substr(0, w.file.find('.')));
+  if (const auto now = fs::read_file(dir, w.file)) e.detail += filled(" (now {})", fs::trimmed(*now));
   if (w.file == "memory.limit_in_bytes" || w.file == "memory.max")
     if (const auto usage = fs::read_file(dir, w.file == "memory.max" ? "memory.current" : "memory.usage_in_bytes"))
-      e.detail += fmt::format(" (current usage: {})", fs::trimmed(*usage));
+      e.detail += filled(" (current usage: {})", fs::trimmed(*usage));
   e.pointer = w.pointer;
   return done;
 }
@@ -290,7 +289,7 @@ inline auto check_clamped(const write& w, fd_ref dir) -> result<> {
   const auto now = fs::trimmed(OCITK_TRY(at(w.pointer, fs::read_file(dir, w.file))));
   if (now == w.value) return {};
   const bool lowered = now.size() < w.value.size() || (now.size() == w.value.size() && now < w.value);
-  return failure(fmt::format("the {} allowed cpu-shares is {}", lowered ? "maximum" : "minimum", now), w.pointer);
+  return failure(filled("the {} allowed cpu-shares is {}", lowered ? "maximum" : "minimum", now), w.pointer);
 }
 
 /// Keeps the last file open: a list of device rules goes to one or two files.
@@ -298,7 +297,7 @@ class writer {
  public:
   auto operator()(const write& w, const unique_fd& dir) -> result<> {
     if (!dir)
-      return failure(fmt::format("cannot set {}: container could not join or create cgroup", w.file), w.pointer);
+      return failure(filled("cannot set {}: container could not join or create cgroup", w.file), w.pointer);
     if (!file_ || w.dir != dir_ || w.file != name_) OCITK_TRY(open(w, dir));
     return fs::write_to(file_, w.value);
   }

@@ -10,10 +10,10 @@
 #include <ocitk/sys/kernel/mount.hpp>
 #include <ocitk/sys/kernel/process.hpp>
 #include <ocitk/sys/passwd.hpp>
+#include <ocitk/text.hpp>
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <linux/close_range.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -66,7 +66,7 @@ inline auto value_of(const spec::strings& env, std::string_view name) -> std::st
 
 inline auto refused(std::string_view program, std::string_view why, int code) -> std::unexpected<error> {
   return std::unexpected(error{.code = code,
-                               .detail = fmt::format("exec: \"{}\"{}{}", program, why.empty() ? "" : ": ", why),
+                               .detail = filled("exec: \"{}\"{}{}", program, why.empty() ? "" : ": ", why),
                                .pointer = "/process/args/0"});
 }
 
@@ -80,7 +80,7 @@ inline auto find_program(std::string_view program, const spec::strings& env, std
     -> result<std::string> {
   if (program.find('/') != std::string_view::npos) {
     const int code = detail::obstacle(detail::from(cwd, program));
-    if (code == ENOENT) return detail::refused(program, fmt::format("stat {}", program), code);
+    if (code == ENOENT) return detail::refused(program, filled("stat {}", program), code);
     if (code != 0) return detail::refused(program, {}, code);
     return std::string{program};
   }

@@ -4,8 +4,7 @@
 #include <ocitk/context.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/file.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ struct write {
 
 inline auto lines_of(const std::vector<spec::id_mapping>& maps) -> std::string {
   std::string text;
-  for (const auto& m : maps) text += fmt::format("{} {} {}\n", m.container_id, m.host_id, m.size);
+  for (const auto& m : maps) text += filled("{} {} {}\n", m.container_id, m.host_id, m.size);
   return text;
 }
 
@@ -64,7 +63,7 @@ struct map_ids : stage_in<parent_context> {
   auto operator()(parent_context& ctx) const -> result<> {
     const auto plan = idmap::plan_for(ctx.spec.linux, ::geteuid() == 0);
     if (plan.empty()) return {};
-    const auto dir = ctx.pid == 0 ? std::string{"/proc/self"} : fmt::format("/proc/{}", ctx.pid);
+    const auto dir = ctx.pid == 0 ? std::string{"/proc/self"} : filled("/proc/{}", ctx.pid);
     return idmap::apply(plan, OCITK_TRY(sys::open_at(fd_ref::cwd(), dir, O_PATH | O_DIRECTORY)));
   }
 };

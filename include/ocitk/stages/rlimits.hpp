@@ -4,8 +4,8 @@
 #include <ocitk/context.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <sys/resource.h>
 
 #include <array>
@@ -64,11 +64,11 @@ inline auto name_of(int resource) -> std::string_view {
 inline auto plan(std::span<const spec::rlimit> wanted) -> result<std::vector<limit>> {
   std::vector<limit> limits;
   for (const auto& entry : wanted) {
-    const auto pointer = fmt::format("/process/rlimits/{}", limits.size());
+    const auto pointer = filled("/process/rlimits/{}", limits.size());
     const auto resource = resource_of(entry.type);
-    if (!resource) return failure(fmt::format("wrong rlimit value: {}", entry.type), pointer);
+    if (!resource) return failure(filled("wrong rlimit value: {}", entry.type), pointer);
     for (const auto& earlier : limits)
-      if (earlier.resource == *resource) return failure(fmt::format("duplicate rlimit: {}", entry.type), pointer);
+      if (earlier.resource == *resource) return failure(filled("duplicate rlimit: {}", entry.type), pointer);
     limits.push_back({*resource, entry.soft, entry.hard, limits.size()});
   }
   return limits;
@@ -78,7 +78,7 @@ inline auto plan(std::span<const spec::rlimit> wanted) -> result<std::vector<lim
 inline auto apply(std::span<const limit> limits, pid_t pid = 0) -> result<> {
   for (const auto& l : limits) {
     const ::rlimit64 pair{.rlim_cur = l.soft, .rlim_max = l.hard};
-    OCITK_TRY(at(fmt::format("/process/rlimits/{}", l.index), [&] {
+    OCITK_TRY(at(filled("/process/rlimits/{}", l.index), [&] {
       return checked(sys::kernel::prlimit64(pid, l.resource, name_of(l.resource), pair), "prlimit");
     }));
   }

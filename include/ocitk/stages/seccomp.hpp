@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/seccomp.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/audit.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -88,13 +88,13 @@ inline auto action_of(std::string_view word, std::optional<std::uint32_t> errno_
   constexpr std::uint32_t max_errno = 4095;  // MAX_ERRNO of the kernel
   if (word == "SCMP_ACT_NOTIFY") return failure("seccomp action SCMP_ACT_NOTIFY is not supported by ocitk");
   const auto action = detail::look_up(detail::actions, word);
-  if (!action) return failure(fmt::format("seccomp action \"{}\" is not known to ocitk", word));
+  if (!action) return failure(filled("seccomp action \"{}\" is not known to ocitk", word));
   if (*action != SCMP_ACT_ERRNO(0U) && *action != SCMP_ACT_TRACE(0U)) {
-    if (errno_ret) return failure(fmt::format("seccomp action {} takes no errno", word));
+    if (errno_ret) return failure(filled("seccomp action {} takes no errno", word));
     return *action;
   }
   const auto value = errno_ret.value_or(EPERM);
-  if (value > max_errno) return failure(fmt::format("seccomp errno {} is above {}", value, max_errno));
+  if (value > max_errno) return failure(filled("seccomp errno {} is above {}", value, max_errno));
   return *action | value;
 }
 
@@ -105,15 +105,15 @@ inline auto architecture_of(std::string_view word) -> result<std::uint32_t> {
   for (char& c : plain)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   const auto token = plain.empty() ? 0 : ::seccomp_arch_resolve_name(plain.c_str());
-  if (token == 0) return failure(fmt::format("seccomp architecture \"{}\" is not known to ocitk", word));
+  if (token == 0) return failure(filled("seccomp architecture \"{}\" is not known to ocitk", word));
   return token;
 }
 
 /// For MASKED_EQ `value` is the mask and `valueTwo` what must be left; libseccomp has the same order.
 inline auto condition_of(const spec::syscall_arg& arg) -> result<scmp_arg_cmp> {
   const auto op = detail::look_up(detail::operators, arg.op);
-  if (!op) return failure(fmt::format("seccomp operator \"{}\" is not known to ocitk", arg.op));
-  if (arg.index > 5) return failure(fmt::format("seccomp argument index {} is above 5", arg.index));
+  if (!op) return failure(filled("seccomp operator \"{}\" is not known to ocitk", arg.op));
+  if (arg.index > 5) return failure(filled("seccomp argument index {} is above 5", arg.index));
   return scmp_arg_cmp{.arg = arg.index,
                       .op = static_cast<scmp_compare>(*op),
                       .datum_a = arg.value,
@@ -149,8 +149,8 @@ inline auto flags_of(const std::optional<spec::strings>& asked, bool spec_allow_
     else if (word == "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
       flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
     else if (word != "SECCOMP_FILTER_FLAG_TSYNC" && word != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-      return failure(fmt::format("seccomp flag \"{}\" is not known to ocitk", word),
-                     fmt::format("/linux/seccomp/flags/{}", i));
+      return failure(filled("seccomp flag \"{}\" is not known to ocitk", word),
+                     filled("/linux/seccomp/flags/{}", i));
   }
   return flags;
 }
@@ -178,12 +178,12 @@ inline auto plan(const spec::seccomp& asked) -> result<blueprint> {
   plan.architectures.push_back(::seccomp_arch_native());
   for (std::size_t i = 0; i < asked.architectures.size(); ++i) {
     const auto token = OCITK_TRY(
-        at(fmt::format("/linux/seccomp/architectures/{}", i), architecture_of(asked.architectures[i])));
+        at(filled("/linux/seccomp/architectures/{}", i), architecture_of(asked.architectures[i])));
     if (std::find(plan.architectures.begin(), plan.architectures.end(), token) == plan.architectures.end())
       plan.architectures.push_back(token);
   }
   for (std::size_t i = 0; i < asked.syscalls.size(); ++i)
-    OCITK_TRY(at(fmt::format("/linux/seccomp/syscalls/{}", i), detail::add_rules(plan, asked.syscalls[i], i)));
+    OCITK_TRY(at(filled("/linux/seccomp/syscalls/{}", i), detail::add_rules(plan, asked.syscalls[i], i)));
   return plan;
 }
 
@@ -261,7 +261,7 @@ inline auto add_rule(scmp_filter_ctx ctx, const rule& r) -> result<> {
   const int number = ::seccomp_syscall_resolve_name(r.syscall.c_str());
   if (number == __NR_SCMP_ERROR) return {};  // newer than libseccomp, or of no kernel: cannot be filtered by name
   const int ret = ::seccomp_rule_add_array(ctx, r.action, number, static_cast<unsigned>(r.args.size()), r.args.data());
-  return at(fmt::format("/linux/seccomp/syscalls/{}", r.index),
+  return at(filled("/linux/seccomp/syscalls/{}", r.index),
             trying(r.syscall, libseccomp(ret, "seccomp_rule_add")));
 }
 
@@ -308,7 +308,7 @@ inline auto compile(const spec::seccomp& asked) -> result<filter> {
   const auto rest = OCITK_TRY(at("/linux/seccomp", detail::assembled(wanted)));
   code.insert(code.end(), rest.begin(), rest.end());
   if (code.size() > BPF_MAXINSNS)
-    return failure(fmt::format("seccomp filter has {} instructions, the kernel takes {}", code.size(), BPF_MAXINSNS),
+    return failure(filled("seccomp filter has {} instructions, the kernel takes {}", code.size(), BPF_MAXINSNS),
                    "/linux/seccomp");
   return filter{.program = std::move(code), .flags = flags};
 }

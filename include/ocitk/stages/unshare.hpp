@@ -5,8 +5,7 @@
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/namespace.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <string>
 #include <vector>
@@ -35,8 +34,8 @@ inline auto plan_for(const std::vector<spec::ns>& namespaces) -> result<plan> {
   for (std::size_t i = 0; i < namespaces.size(); ++i) {
     const auto& n = namespaces[i];
     const auto* kind = sys::kind_of(n.type);
-    const auto pointer = fmt::format("/linux/namespaces/{}", i);
-    if (kind == nullptr) return failure(fmt::format("namespace \"{}\" does not exist", n.type), pointer + "/type");
+    const auto pointer = filled("/linux/namespaces/{}", i);
+    if (kind == nullptr) return failure(filled("namespace \"{}\" does not exist", n.type), pointer + "/type");
     if (!n.path.empty())
       p.joins.insert(kind->flag == CLONE_NEWUSER ? p.joins.begin() : p.joins.end(),
                      {.flag = kind->flag, .path = n.path, .pointer = pointer + "/path"});

@@ -7,8 +7,8 @@
 #include <ocitk/sys/credentials.hpp>
 #include <ocitk/sys/kernel/file.hpp>
 #include <ocitk/sys/passwd.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -61,7 +61,7 @@ inline auto set_groups(std::span<const gid_t> groups) -> result<> {
 /// EINVAL of setresuid(2) and setresgid(2) has one reason; say it.
 inline auto name_unmapped(std::string_view kind, unsigned id, result<> done) -> result<> {
   if (done || done.error().code != EINVAL) return done;
-  return trying(fmt::format("cannot set{} to unmapped {} {} in user namespace", kind, kind, id), done);
+  return trying(filled("cannot set{} to unmapped {} {} in user namespace", kind, kind, id), done);
 }
 
 /// Becomes the identity: umask, groups, gid, uid. Permitted capabilities survive only under PR_SET_KEEPCAPS,

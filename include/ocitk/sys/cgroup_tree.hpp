@@ -2,8 +2,7 @@
 #define OCITK_SYS_CGROUP_TREE_HPP
 
 #include <ocitk/sys/cgroupfs.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <dirent.h>
 #include <signal.h>

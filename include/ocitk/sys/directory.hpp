@@ -3,8 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/sys/kernel/mount.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/text.hpp>
 
 #include <climits>
 #include <string>
@@ -39,7 +38,7 @@ inline auto verify_directory() -> result<> {
 /// Calls    chdir(2), getcwd(2)
 inline auto change_directory(const std::string& cwd) -> result<> {
   const auto move = [&]() -> result<> {
-    auto moved = trying(fmt::format("chdir to cwd (\"{}\") set in config.json failed", cwd),
+    auto moved = trying(filled("chdir to cwd (\"{}\") set in config.json failed", cwd),
                         checked(kernel::chdir(cwd.c_str()), "chdir"));
     if (!moved && moved.error().code == EACCES)
       if (const auto here = current_directory(); here && *here == cwd) moved = {};

@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -103,7 +103,7 @@ inline auto stat_from(std::string_view text) -> result<process_stat> {
 
 inline auto stat_of(int pid) -> result<process_stat> {
   constexpr std::size_t enough = 4096;
-  return stat_from(OCITK_TRY(read_file(fd_ref::cwd(), fmt::format("/proc/{}/stat", pid), enough)));
+  return stat_from(OCITK_TRY(read_file(fd_ref::cwd(), filled("/proc/{}/stat", pid), enough)));
 }
 
 /// The exit code of a wait status, 128+n for death by signal n.

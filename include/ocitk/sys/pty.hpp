@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -38,7 +38,7 @@ inline auto open_terminal(fd_ref devpts) -> result<terminal> {
   OCITK_TRY(checked(kernel::ioctl(t.master.get(), TIOCSPTLCK, "TIOCSPTLCK", &unlock), "ioctl(TIOCSPTLCK)"));
   unsigned number = 0;
   OCITK_TRY(checked(kernel::ioctl(t.master.get(), TIOCGPTN, "TIOCGPTN", &number), "ioctl(TIOCGPTN)"));
-  t.name = fmt::format("/dev/pts/{}", number);
+  t.name = filled("/dev/pts/{}", number);
   const int slave = kernel::pty_peer(t.master.get(), O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return failed("ioctl(TIOCGPTPEER)");
   t.slave = unique_fd{slave};

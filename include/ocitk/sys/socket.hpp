@@ -5,8 +5,8 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/text.hpp>
 
-#include <fmt/core.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -60,7 +60,7 @@ inline auto connect_unix(const std::string& path) -> result<unique_fd> {
   }
   const auto [parent, name] = split(path);
   const auto dir = OCITK_TRY(open_at(fd_ref::cwd(), parent, O_PATH | O_DIRECTORY));
-  OCITK_TRY(trying(path, detail::connect_to(socket, fmt::format("/proc/self/fd/{}/{}", dir.get(), name))));
+  OCITK_TRY(trying(path, detail::connect_to(socket, filled("/proc/self/fd/{}/{}", dir.get(), name))));
   return socket;
 }
 

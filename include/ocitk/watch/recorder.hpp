@@ -1,6 +1,7 @@
 #ifndef OCITK_WATCH_RECORDER_HPP
 #define OCITK_WATCH_RECORDER_HPP
 
+#include <ocitk/sys/kernel/pretence.hpp>
 #include <ocitk/watch.hpp>
 #include <ocitk/watch/names.hpp>
 #include <ocitk/watch/recording.hpp>
