@@ -1,5 +1,6 @@
 #include "bundle.hpp"
 #include "commands.hpp"
+#include "pause.hpp"
 
 #include <ocitk/runtime/console.hpp>
 #include <ocitk/runtime/container.hpp>
@@ -57,7 +58,7 @@ auto check_preserved(const cli::create_options& o, int listen) -> result<> {
   return {};
 }
 
-auto new_birth(const spec::config& config, const cli::create_options& o) -> result<runtime::birth> {
+auto new_birth(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<runtime::birth> {
   const int listen = listen_fds();
   OCITK_TRY(check_preserved(o, listen));
   return runtime::birth{.spec = config,
@@ -65,7 +66,9 @@ auto new_birth(const spec::config& config, const cli::create_options& o) -> resu
                         .bundle = o.bundle,
                         .new_keyring = !o.no_new_keyring,
                         .preserved = o.preserve_fds + listen,
-                        .listen_fds = listen};
+                        .listen_fds = listen,
+                        .pause = OCITK_TRY(wanted_pause(o)),
+                        .when_paused = while_paused(about, o)};
 }
 
 auto send_pidfd(const std::string& path, fd_ref pidfd) -> result<> {
@@ -114,7 +117,7 @@ auto make_plumbing(const spec::config& config) -> result<plumbing> {
 auto run_detached(const surroundings& about, const spec::config& config, const cli::create_options& o, bool with_gate)
     -> result<int> {
   const auto store = OCITK_TRY(runtime::store::open(about.global.root, true));
-  auto birth = OCITK_TRY(new_birth(config, o));
+  auto birth = OCITK_TRY(new_birth(about, config, o));
   birth.with_gate = with_gate;
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
   OCITK_TRY(hand_over(about, nascent, o));
@@ -136,7 +139,7 @@ auto begin_foreground(const surroundings& about, const spec::config& config, con
   if (!o.no_subreaper) OCITK_TRY(sys::set_subreaper());
   auto signals = OCITK_TRY(runtime::block_signals());
   plumbing pipes;
-  auto birth = OCITK_TRY(new_birth(config, o));
+  auto birth = OCITK_TRY(new_birth(about, config, o));
   if (!config.process->terminal) {
     pipes = OCITK_TRY(make_plumbing(config));
     birth.stdio = std::move(pipes.theirs);

@@ -1,0 +1,21 @@
+#ifndef OCITK_TOOLS_PAUSE_HPP
+#define OCITK_TOOLS_PAUSE_HPP
+
+#include "commands.hpp"
+
+#include <ocitk/runtime/launch.hpp>
+#include <ocitk/runtime/pause.hpp>
+
+namespace ocitk::tools {
+
+/// --stop-before and --shell-at: where init is to wait.
+///
+/// Fails  a word that is no stage of init, with the list of those that are
+auto wanted_pause(const cli::create_options&) -> result<runtime::pause_request>;
+
+/// What the command does while init waits: lets the user look, then goes on or gives up.
+auto while_paused(const surroundings&, const cli::create_options&) -> runtime::at_pause;
+
+}  // namespace ocitk::tools
+
+#endif
