@@ -59,6 +59,7 @@ struct spec_options {
 
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
+struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
 struct create_command { create_options options{}; };
 struct run_command { create_options options{}; };
 struct start_command { std::string id{}; };
@@ -69,7 +70,7 @@ struct list_command { list_options options{}; };
 struct spec_command { spec_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
-                             kill_command, delete_command, list_command, spec_command>;
+                             kill_command, delete_command, list_command, spec_command, stages_command>;
 
 struct request {
   global_options global{};
@@ -232,13 +233,14 @@ class parser {
   std::vector<option> known_;
 };
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 8> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> commands{{
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
     {"kill", "send a signal to a container's process"},
     {"list", "show the containers of a state root"},
     {"run", "make and start a container"},
     {"spec", "write a config.json to start from"},
+    {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
 }};
@@ -315,6 +317,7 @@ class command_line {
     if (name == "delete") return remove(words);
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
+    if (name == "stages") return stages(words);
     return fail(fmt::format("No help topic for '{}'", name));
   }
 
@@ -405,6 +408,17 @@ class command_line {
     if (format != "table" && format != "json") return fail("invalid format option");
     o.json = format == "json";
     out_.what = list_command{o};
+    return {};
+  }
+  auto stages(const std::vector<std::string>& words) -> outcome {
+    stages_command o{.format = "text"};
+    parser p{"list the stages of a setup in their order"};
+    p.value("format", "f", o.format, "text, json or markdown");
+    const auto go = take(p, words, 0, 0);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (o.format != "text" && o.format != "json" && o.format != "markdown") return fail("invalid format option");
+    out_.what = std::move(o);
     return {};
   }
   auto spec(const std::vector<std::string>& words) -> outcome {

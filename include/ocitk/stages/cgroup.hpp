@@ -398,6 +398,8 @@ namespace ocitk::stages {
 /// Fails    EACCES, EBUSY, EINVAL with the value wanted and the value there
 struct make_cgroup : stage_in<parent_context> {
   static constexpr std::string_view name = "cgroup";
+  static constexpr std::string_view reads = "/linux/cgroupsPath, /linux/resources";
+  static constexpr std::string_view summary = "makes the cgroups with their limits";
   auto operator()(parent_context& ctx) const -> result<> {
     const auto layout = OCITK_TRY(sys::cgroupfs::detect());
     auto places = OCITK_TRY(cgroup::resolve(layout, ctx.spec.linux.cgroups_path, ctx.id));
@@ -418,6 +420,8 @@ struct make_cgroup : stage_in<parent_context> {
 /// Calls    write(2) of "0" to each `tasks`
 struct join_cgroup : stage_in<init_context> {
   static constexpr std::string_view name = "cgroup";
+  static constexpr std::string_view reads = "/linux/cgroupsPath";
+  static constexpr std::string_view summary = "joins them";
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(at("/linux/cgroupsPath", [&] { return cgroup::join(ctx.cgroup_joins); }));
     ctx.cgroup_joins.clear();

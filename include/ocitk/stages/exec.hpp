@@ -185,6 +185,8 @@ inline auto home(uid_t uid) -> std::string {
 /// Fails    ENOENT, EACCES, EISDIR for the program; a working directory outside the root
 struct execute : stage_in<init_context> {
   static constexpr std::string_view name = "exec";
+  static constexpr std::string_view reads = "/process/args, /process/env, /process/cwd";
+  static constexpr std::string_view summary = "becomes the program";
   static constexpr std::array<std::string_view, 7> after{"pivot", "hostname", "rlimits", "user",
                                                          "caps",  "seccomp",  "cwd"};
   auto operator()(init_context& ctx) const -> result<> {

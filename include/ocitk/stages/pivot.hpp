@@ -18,6 +18,8 @@ namespace ocitk::stages {
 /// Fails    EINVAL where `/` is the initial ramfs
 struct change_root : stage_in<init_context> {
   static constexpr std::string_view name = "pivot";
+  static constexpr std::string_view reads = "/root/path, /linux/rootfsPropagation";
+  static constexpr std::string_view summary = "leaves the host's file system";
   static constexpr std::array<std::string_view, 1> after{"rootfs"};
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(at("/root/path", [&] { return enter(ctx); }));

@@ -21,6 +21,8 @@ namespace ocitk::stages {
 /// Fails    with /mounts/N, /linux/devices/N or /root/path
 struct build_rootfs : stage_in<init_context> {
   static constexpr std::string_view name = "rootfs";
+  static constexpr std::string_view reads = "/root, /mounts, /linux/devices, /linux/mountLabel";
+  static constexpr std::string_view summary = "builds the tree of mounts and /dev";
   static constexpr std::array<std::string_view, 2> after{"cgroup", "unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.root) return failure("root must be specified", "/root");

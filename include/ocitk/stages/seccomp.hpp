@@ -330,6 +330,8 @@ inline auto load(const filter& f) -> result<> {
 /// Fails    EACCES with neither no_new_privs nor CAP_SYS_ADMIN; EINVAL: the kernel lacks a flag
 struct load_filter : stage_in<init_context> {
   static constexpr std::string_view name = "seccomp";
+  static constexpr std::string_view reads = "/linux/seccomp";
+  static constexpr std::string_view summary = "filters system calls";
   static constexpr std::array<std::string_view, 2> after{"pivot", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.seccomp) return {};
