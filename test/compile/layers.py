@@ -13,7 +13,7 @@ import sys
 
 LAYERS = [
     {"watch.hpp"},
-    {"error.hpp", "fd.hpp", "text.hpp"},
+    {"error.hpp", "fd.hpp", "owned.hpp", "text.hpp"},
     {"sys"},
     {"spec"},
     {"context.hpp", "stage.hpp", "watch"},

@@ -6,18 +6,18 @@
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/directory.hpp>
+#include <ocitk/sys/file.hpp>
 #include <ocitk/sys/kernel/file.hpp>
 #include <ocitk/sys/kernel/mount.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/sys/listing.hpp>
 #include <ocitk/sys/passwd.hpp>
 #include <ocitk/text.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,7 +25,6 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,20 +107,14 @@ inline void reset_signals() {
 
 namespace detail {
 
-struct close_directory {
-  void operator()(DIR* listing) const { ::closedir(listing); }
-};
-
 /// For kernels before 5.11 and filters that forbid close_range(2).
 inline auto close_on_exec_by_listing(unsigned first) -> result<> {
-  const std::unique_ptr<DIR, close_directory> listing{::opendir("/proc/self/fd")};
-  if (!listing) return failed("opendir", "/proc/self/fd");
-  struct statfs info {};
-  OCITK_TRY(checked(::fstatfs(::dirfd(listing.get()), &info), "fstatfs"));
-  if (info.f_type != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const int fd = std::atoi(entry->d_name);
-    if (fd >= 0 && static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // "." gives 0
+  const unique_fd all{sys::kernel::openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!all) return failed("open", "/proc/self/fd");
+  if (OCITK_TRY(sys::filesystem_of(all)) != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
+  for (const auto& entry : OCITK_TRY(sys::list_directory(all))) {
+    const int fd = std::atoi(entry.name.c_str());
+    if (static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // the listing's own is closed already
   }
   return {};
 }
