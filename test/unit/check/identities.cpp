@@ -45,6 +45,9 @@ TEST_CASE("identities: what the kernel refuses of a map") {
 }
 
 TEST_CASE("identities: of no interest without a new user namespace") {
-  spec::config c{.process = spec::process{.user = {.uid = 5}}};
+  spec::config c{.process = spec::process{.user = {.uid = 50}}};
+  c.linux.uid_mappings = c.linux.gid_mappings = usual;
+  CHECK(check::identities(c).empty());
+  c.linux.namespaces = {{.type = "user", .path = "/joined"}};
   CHECK(check::identities(c).empty());
 }
