@@ -3,7 +3,7 @@
 usage: layers.py INCLUDE_DIR
 
 A header includes only from lower layers or from its own, a stage never another stage. The JSON parser is for
-spec/{read,write}.hpp and spec/detail, CLI11 for cli/options.hpp, and a stage reaches neither, not even through others.
+spec/{read,write,draft,unknown_keys}.hpp and spec/detail, CLI11 for cli/options.hpp, and a stage reaches neither, not even through others.
 Slow standard headers stay out of all of them.
 """
 
@@ -19,11 +19,11 @@ LAYERS = [
     {"context.hpp", "stage.hpp", "watch"},
     {"cgroups", "mounts", "privileges"},
     {"stages"},
-    {"runtime"},
+    {"runtime", "check"},
     {"cli"},
     {"ocitk.hpp"},
 ]
-JSON_HOMES = re.compile(r"spec/(read|write)\.hpp$|spec/detail/")
+JSON_HOMES = re.compile(r"spec/(read|write|draft|unknown_keys)\.hpp$|spec/detail/")
 SLOW = {"<filesystem>", "<regex>", "<ranges>", "<iostream>"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]+[>"])', re.MULTILINE)
 

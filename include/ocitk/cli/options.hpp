@@ -57,6 +57,11 @@ struct spec_options {
   bool rootless = false;
 };
 
+struct check_options {
+  std::string bundle{};  ///< absolute
+  bool json = false, strict = false;
+};
+
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
 struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
@@ -68,9 +73,10 @@ struct kill_command { kill_options options{}; };
 struct delete_command { delete_options options{}; };
 struct list_command { list_options options{}; };
 struct spec_command { spec_options options{}; };
+struct check_command { check_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
-                             kill_command, delete_command, list_command, spec_command, stages_command>;
+                             kill_command, delete_command, list_command, spec_command, stages_command, check_command>;
 
 struct request {
   global_options global{};
@@ -233,7 +239,8 @@ class parser {
   std::vector<option> known_;
 };
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 9> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 10> commands{{
+    {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
     {"kill", "send a signal to a container's process"},
@@ -318,6 +325,7 @@ class command_line {
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
     if (name == "stages") return stages(words);
+    if (name == "check") return check(words);
     return fail(fmt::format("No help topic for '{}'", name));
   }
 
@@ -429,6 +437,21 @@ class command_line {
     const auto go = take(p, words, 0, 0);
     if (!go) return std::unexpected(go.error());
     if (*go) out_.what = spec_command{std::move(o)};
+    return {};
+  }
+  auto check(const std::vector<std::string>& words) -> outcome {
+    check_options o;
+    std::string format = "text";
+    parser p{"judge a bundle, by default the current directory, before anything runs"};
+    p.value("format", "f", format, "text or json");
+    p.flag("strict", "", o.strict, "let warnings count as errors");
+    const auto go = take(p, words, 0, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "text" && format != "json") return fail("invalid format option");
+    o.json = format == "json";
+    o.bundle = without_trailing_slashes(absolute(p.positionals.empty() ? "." : p.positionals[0]));
+    out_.what = check_command{std::move(o)};
     return {};
   }
 
