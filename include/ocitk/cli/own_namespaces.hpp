@@ -79,8 +79,8 @@ inline auto namespaces_of_process_1() -> namespace_inodes {
   return all;
 }
 
-/// Notes what the process got into since `before`. A namespace joined by path may well be the host's: then it is not
-/// the chain's own.
+/// Notes what the process got into since `before`. A namespace joined by path may well be the host's, and who may not
+/// look at process 1 cannot tell: then it is not the chain's own.
 inline auto note_namespaces(chain_state& state, const std::vector<spec::ns>& entered, const namespace_inodes& before,
                             const namespace_inodes& host) -> result<> {
   for (const auto& n : entered) {
@@ -89,8 +89,9 @@ inline auto note_namespaces(chain_state& state, const std::vector<spec::ns>& ent
     std::erase_if(state.namespaces, [&](const own_namespace& o) { return o.type == n.type; });
     const auto row = static_cast<std::size_t>(kind - sys::namespace_kinds.data());
     const auto now = OCITK_TRY(namespace_inode(*kind));
-    if (before[row] == now || host[row] == now) continue;
-    state.namespaces.push_back({.type = n.type, .inode = now, .joined = !n.path.empty()});
+    const bool joined = !n.path.empty();
+    if (before[row] == now || host[row] == now || (joined && !host[row])) continue;
+    state.namespaces.push_back({.type = n.type, .inode = now, .joined = joined});
   }
   return {};
 }
