@@ -56,6 +56,8 @@ inline auto in_order(const std::vector<recorded>& all) -> std::vector<recorded> 
   add(init, 0, ready);
   add(parent, waiting, parent.size());
   add(init, ready, init.size());
+  for (const auto& r : all)  // a stage tool is none of the three
+    if (r.process != "parent" && r.process != "bridge" && r.process != "init") row.push_back(r);
   return row;
 }
 
