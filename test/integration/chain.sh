@@ -31,7 +31,7 @@ chain() { ocitk-spec -b "$1" --id "$TAG-1" $EARLY ocitk-pivot $LATE; }
 # What a payload can see of itself.
 LOOK='echo "$(id) $(hostname) $$ $(umask) $(pwd)"; grep -E "^(Cap|NoNew|Seccomp:)" /proc/self/status; env | sort
 ulimit -n; ls /proc/self/fd | wc -l; cat /proc/self/mounts; sed s/:.*:/:/ /proc/self/cgroup
-cat /proc/keys; ls -l /dev; cat /proc/sys/kernel/msgmax'
+cat /proc/keys; stat -c "%A %u %g %t:%T %N" /dev/*; cat /proc/sys/kernel/msgmax'
 same_as_run() {
   local b=$1
   rt run -b "$b" "$TAG-1" </dev/null >"$DIR/run" 2>&1 || true
