@@ -12,7 +12,7 @@ namespace ocitk::stages {
 /// Leaves the host's file system for good. The rootfs stage has put the new root on top of `/`; here it becomes
 /// the root and everything of the host goes. Without a mount namespace there is nothing to pivot: chroot(2).
 ///
-/// Reads    /root/readonly, /linux/rootfsPropagation
+/// Reads    /root/path, /linux/rootfsPropagation
 /// Process  init
 /// Calls    fchdir(2), pivot_root(2), umount2(2) MNT_DETACH, mount_setattr(2)
 /// Fails    EINVAL where `/` is the initial ramfs

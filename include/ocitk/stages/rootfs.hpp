@@ -15,7 +15,7 @@ namespace ocitk::stages {
 /// Builds the container's file system on top of the host's: its root, its mounts, its /dev. Without a mount
 /// namespace only the root is opened.
 ///
-/// Reads    /root/path, /mounts, /linux/devices, /linux/rootfsPropagation
+/// Reads    /root/path, /mounts, /linux/devices, /linux/mountLabel, /linux/rootfsPropagation
 /// Process  init, inside the new mount namespace
 /// Calls    open_tree(2), fsopen(2) and their families, move_mount(2), openat2(2), mknodat(2), symlinkat(2)
 /// Fails    with /mounts/N, /linux/devices/N or /root/path
