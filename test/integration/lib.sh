@@ -95,8 +95,10 @@ status_is() { [ "$(rt state "$1" 2>/dev/null | jq -r .status)" = "$2" ]; }
 MOUNTS=$(host_mounts)
 case_() {
   COUNT=$((COUNT + 1))
-  local out
-  if out=$( (set -e; "$2") 2>&1; ) && true; then :; else
+  local out rc
+  out=$(set -e; "$2" 2>&1)  # not as a condition: there `set -e` means nothing, and only a last line could fail
+  rc=$?
+  if [ $rc != 0 ]; then
     echo "not ok - $1"; echo "$out" | tail -30; FAILED=$((FAILED + 1)); leaks >/dev/null; return
   fi
   if ! out=$(leaks); then echo "not ok - $1: left something behind"; echo "$out"; FAILED=$((FAILED + 1)); return; fi

@@ -189,7 +189,7 @@ auto print_plan(const surroundings& about, const cli::create_options& o, mode m)
     return {};
   };
   const auto plan = watch::plan_of(OCITK_TRY(runtime::rehearse(play)));
-  OCITK_TRY(sys::write_all(fd_ref::of(1), o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
+  OCITK_TRY(sys::write_all(fd_ref::of(1), *o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
   return 0;
 }
 
@@ -226,7 +226,7 @@ auto bring_up_traced(const surroundings& about, const cli::create_options& o, mo
 auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
   OCITK_TRY(check_options(about, o));
-  if (!o.plan.empty()) return print_plan(about, o, m);
+  if (o.plan) return print_plan(about, o, m);
   const auto target = trace_target(o, command);
   return target.empty() ? bring_up(about, o, m) : bring_up_traced(about, o, m, target);
 }

@@ -150,7 +150,7 @@ inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> r
 
 /// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.
 inline auto adopt_mode(plan& p, const target& t) -> result<> {
-  if (!t.existed || std::ranges::any_of(p.data, [](const auto& o) { return names(o, "mode"); })) return {};
+  if (!t.existed || std::any_of(p.data.begin(), p.data.end(), [](const auto& o) { return names(o, "mode"); })) return {};
   p.data.push_back("mode=" + sys::kernel::shown(sys::kernel::octal{OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U}));
   return {};
 }

@@ -3,20 +3,20 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/file.hpp>
+#include <ocitk/sys/kernel/file.hpp>
 #include <ocitk/sys/kernel/process.hpp>
+#include <ocitk/sys/listing.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/magic.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdlib>
-#include <memory>
 
 /// What the next program would get from us through execve(2), and must not: signals and descriptors.
 namespace ocitk::sys {
@@ -35,20 +35,14 @@ inline void reset_signals() {
 
 namespace detail {
 
-struct close_directory {
-  void operator()(DIR* listing) const { ::closedir(listing); }
-};
-
 /// For kernels before 5.11 and filters that forbid close_range(2).
 inline auto close_on_exec_by_listing(unsigned first) -> result<> {
-  const std::unique_ptr<DIR, close_directory> listing{::opendir("/proc/self/fd")};
-  if (!listing) return failed("opendir", "/proc/self/fd");
-  struct statfs info {};
-  OCITK_TRY(checked(::fstatfs(::dirfd(listing.get()), &info), "fstatfs"));
-  if (info.f_type != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const int fd = std::atoi(entry->d_name);
-    if (fd >= 0 && static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // "." gives 0
+  const unique_fd all{kernel::openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!all) return failed("open", "/proc/self/fd");
+  if (OCITK_TRY(filesystem_of(all)) != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
+  for (const auto& entry : OCITK_TRY(list_directory(all))) {
+    const int fd = std::atoi(entry.name.c_str());
+    if (static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // the listing's own is closed already
   }
   return {};
 }

@@ -72,6 +72,8 @@ inline auto in_order(const std::vector<recorded>& all) -> std::vector<recorded> 
   add(parent, waiting, go);
   add(init, ready, init.size());
   add(parent, go, parent.size());
+  for (const auto& r : all)  // a stage tool is none of the three
+    if (r.process != "parent" && r.process != "bridge" && r.process != "init") row.push_back(r);
   return row;
 }
 
