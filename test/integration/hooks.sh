@@ -74,13 +74,13 @@ container_side() {
   clear_hooks; local b
   hook cc "$REPORT; readlink /proc/\$\$/root >\$OUT/cc.root; touch made-by-hook" >/dev/null
   make_rootfs "$DIR/own"
-  cat >"$DIR/own/bin/last" <<'X'
+  cat >"$DIR/own/bin/own-hook" <<'X'
 #!/bin/sh
 { cat; echo; pwd; tr '\0' '\n' </proc/$$/environ | sort; cat /proc/1/comm; id -u; grep -e ^CapEff -e ^Seccomp: /proc/self/status; } >/tmp/$1
 X
-  chmod +x "$DIR/own/bin/last"; chmod 1777 "$DIR/own/tmp"
+  chmod +x "$DIR/own/bin/own-hook"; chmod 1777 "$DIR/own/tmp"
   b=$(with_hooks cont '{createContainer: [{path: "\($h)/cc"}, {path: "\($h)/cc", env: ["K=v"]}],
-    startContainer: [{path: "/bin/last", args: ["last", "a"]}, {path: "/bin/last", args: ["last", "b"], env: ["K=w"]}]}' 'id -u >/tmp/payload; cat /made-by-hook && sleep 100')
+    startContainer: [{path: "/bin/own-hook", args: ["own-hook", "a"]}, {path: "/bin/own-hook", args: ["own-hook", "b"], env: ["K=w"]}]}' 'id -u >/tmp/payload; cat /made-by-hook && sleep 100')
   jq '.root = {path: "../own", readonly: false} | .process.cwd = "/etc" | .process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}
     | .process.env = ["PATH=/bin", "P=q"]' "$b/config.json" >"$b/n" && mv "$b/n" "$b/config.json"
   create "$b"
