@@ -50,13 +50,17 @@ struct nascent {
 namespace detail {
 
 /// RFC 3339 in UTC, with nanoseconds.
+inline auto time_text(const timespec& when) -> std::string {
+  tm utc{};
+  ::gmtime_r(&when.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, when.tv_nsec);
+}
+
 inline auto now_text() -> std::string {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  ::gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+  return time_text(now);
 }
 
 inline auto first_record(const birth& b) -> record {
@@ -123,17 +127,19 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
-  OCITK_TRY(made.write_intent(known));
   auto published = OCITK_TRY(progress::make(made.dir()));
-  published.publish("parent", "cgroup", ::getpid());
+  published.born("parent", ::getpid());
+  published.publish("parent", "writes what it intends");
+  OCITK_TRY(made.write_intent(known));
+  published.publish("parent", "cgroup");
   auto cgroups = OCITK_TRY(explaining(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); })));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
-  published.publish("parent", "unshare");
   auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published));
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
+  published.publish("parent", "hands over what callers wait for");
   return nascent{.where = std::move(made), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
 }
 

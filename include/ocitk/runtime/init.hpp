@@ -141,19 +141,27 @@ inline auto find_payload(const init_context& ctx, const newborn& n) -> result<pa
   return p;
 }
 
+/// Tells who looks from outside what comes, and whether it is waited for.
+inline auto arrive(std::string_view stage, newborn& n, pause_watch& pauses) -> verdict {
+  if (!pauses.stops_before(stage)) n.publish(stage);
+  else n.publish("stopped before " + std::string{stage});
+  const auto then = pauses(stage);
+  if (pauses.is_shell()) n.published = nullptr;  // a copy of init: only one of the two may speak for it
+  if (pauses.stops_before(stage)) n.publish(stage);
+  return then;
+}
+
 inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
+    n.publish("waits for its id maps");
     OCITK_TRY(await(n.parent, word::mapped));
     OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   OCITK_TRY(take_stdio(n.stdio));
   forget_callers_settings();
-  const auto next = [&](std::string_view stage) {
-    n.publish(stage);
-    return pauses(stage);
-  };
+  const auto next = [&](std::string_view stage) { return arrive(stage, n, pauses); };
   const bool late = ctx.spec.process->no_new_privileges;
   OCITK_TRY(late ? confine_late(ctx, next) : confine_early(ctx, next));
   OCITK_TRY(pauses.problem());
@@ -163,15 +171,15 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
 
 /// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
 /// shell that is to see the container complete loads it for itself.
-inline auto pause_at_the_end(const init_context& ctx, pause_watch& pauses) -> result<> {
+inline auto pause_at_the_end(const init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   const bool late = ctx.spec.process->no_new_privileges;
-  if (late) (void)pauses(stages::load_filter::name);  // nothing is run or left out here; problem() tells
+  if (late) (void)arrive(stages::load_filter::name, n, pauses);  // nothing is run or left out here; problem() tells
   OCITK_TRY(pauses.problem());
   if (late && pauses.is_shell()) {
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
   }
-  (void)pauses(stages::execute::name);
+  (void)arrive(stages::execute::name, n, pauses);
   return pauses.problem();
 }
 
@@ -217,13 +225,13 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
   if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
-  if (auto done = detail::pause_at_the_end(ctx, pauses); !done) give_up(done.error());
-  n.publish("to be let go");
+  if (auto done = detail::pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
+  n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
   if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
   n.parent.close();
-  n.publish(n.gate ? "the gate, for start" : "exec");
+  n.publish(n.gate ? "waits at the gate for start" : "exec");
   const auto done = detail::start(ctx, n, *payload);
   detail::die_at_start(payload->path, done.error(), ctx.spec);
 }
