@@ -5,6 +5,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/runtime/log.hpp>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ struct surroundings {
   const cli::global_options& global;
   const runtime::logger& log;
 };
+
+/// For the library, which prints nothing itself.
+inline auto warnings_of(const surroundings& about) -> std::function<void(error)> {
+  return [&log = about.log](const error& why) { log.write(runtime::level::warning, why); };
+}
 
 auto create(const surroundings&, const cli::create_options&) -> result<int>;
 auto run(const surroundings&, const cli::create_options&) -> result<int>;

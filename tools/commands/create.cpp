@@ -68,7 +68,8 @@ auto new_birth(const surroundings& about, const spec::config& config, const cli:
                         .preserved = o.preserve_fds + listen,
                         .listen_fds = listen,
                         .pause = OCITK_TRY(wanted_pause(o)),
-                        .when_paused = while_paused(about, o)};
+                        .when_paused = while_paused(about, o),
+                        .warn = warnings_of(about)};
 }
 
 auto send_pidfd(const std::string& path, fd_ref pidfd) -> result<> {
@@ -120,7 +121,8 @@ auto run_detached(const surroundings& about, const spec::config& config, const c
   auto birth = OCITK_TRY(new_birth(about, config, o));
   birth.with_gate = with_gate;
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
-  OCITK_TRY(hand_over(about, nascent, o));
+  const auto child = OCITK_TRY(hand_over(about, nascent, o));
+  if (!with_gate) OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return 0;
 }
 
@@ -147,6 +149,7 @@ auto begin_foreground(const surroundings& about, const spec::config& config, con
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
   auto terminal = std::move(nascent.init.terminal);
   auto child = OCITK_TRY(hand_over(about, nascent, o));
+  OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return in_foreground{std::move(signals), std::move(pipes), std::move(nascent), std::move(terminal), std::move(child)};
 }
 
@@ -161,7 +164,7 @@ auto run_foreground(const surroundings& about, const spec::config& config, const
                                                .pipes = std::move(c.pipes.ours)});
   if (o.keep) return status;
   if (auto locked = c.nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
-  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known); !gone) about.log.write(runtime::level::warning, gone.error());
+  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known, warnings_of(about)); !gone) about.log.write(runtime::level::warning, gone.error());
   return status;
 }
 

@@ -1,19 +1,18 @@
 #ifndef OCITK_CHECK_PROGRAM_HPP
 #define OCITK_CHECK_PROGRAM_HPP
 
-#include <ocitk/check/executable.hpp>
 #include <ocitk/check/finding.hpp>
 #include <ocitk/check/view.hpp>
 #include <ocitk/spec/config.hpp>
 #include <ocitk/spec/environment.hpp>
+#include <ocitk/sys/executable.hpp>
 #include <ocitk/sys/file.hpp>
-#include <ocitk/sys/io.hpp>
+#include <ocitk/sys/listing.hpp>
 
-#include <dirent.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,45 +26,11 @@ namespace detail {
 
 inline constexpr const char* program_pointer = "/process/args/0";
 
-/// Reads from a regular file behind an O_PATH descriptor; opening one has no effect.
-class file_reader {
- public:
-  static auto open(fd_ref file) -> result<file_reader> {
-    return file_reader{
-        OCITK_TRY(sys::open_at(fd_ref::cwd(), fmt::format("/proc/self/fd/{}", file.get()), O_RDONLY | O_NONBLOCK))};
-  }
-  auto operator()(std::uint64_t offset, std::size_t size) const -> std::string {
-    std::string bytes(size, '\0');
-    const auto n = ::pread(file_.get(), bytes.data(), size, static_cast<off_t>(offset));
-    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);  // an offset beyond the end gives nothing
-    return bytes;
-  }
-
- private:
-  explicit file_reader(unique_fd file) : file_{std::move(file)} {}
-  unique_fd file_;
-};
-
-/// The machine this runtime, and so this kernel, is for.
-inline auto own_machine() -> std::uint16_t {
-  const auto self = sys::open_at(fd_ref::cwd(), "/proc/self/exe", O_PATH);
-  if (!self) return EM_NONE;
-  const auto reader = file_reader::open(*self);
-  return reader ? recognise(*reader).machine : std::uint16_t{EM_NONE};
-}
-
 /// Does anything beside the kernel's own formats run here (binfmt_misc)?
 inline auto has_foreign_formats() -> bool {
-  struct close_directory {
-    void operator()(DIR* listing) const { ::closedir(listing); }
-  };
-  const std::unique_ptr<DIR, close_directory> listing{::opendir("/proc/sys/fs/binfmt_misc")};
-  if (!listing) return false;
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." && name != "register" && name != "status") return true;
-  }
-  return false;
+  const auto dir = sys::open_at(fd_ref::cwd(), "/proc/sys/fs/binfmt_misc", O_PATH | O_DIRECTORY);
+  const auto formats = dir ? sys::list_directory(*dir) : result<std::vector<sys::listed>>{};
+  return formats && std::ranges::any_of(*formats, [](const sys::listed& e) { return e.name != "register" && e.name != "status"; });
 }
 
 /// Why a file that is there cannot be executed by anybody; empty if it can.
@@ -88,8 +53,8 @@ inline auto host_error(std::string message, std::string needs) -> finding {
 inline void judge_image(findings& all, const view& root, fd_ref file, const std::string& path, int depth);
 
 /// The loader of a program or the interpreter of a script: without it execve(2) says that the program is missing.
-inline void judge_interpreter(findings& all, const view& root, const image& i, const std::string& path, int depth) {
-  const auto* role = i.kind == image_kind::script ? "interpreter" : "loader";
+inline void judge_interpreter(findings& all, const view& root, const sys::image& i, const std::string& path, int depth) {
+  const auto* role = i.kind == sys::image_kind::script ? "interpreter" : "loader";
   const auto there = root.find(i.interpreter);
   if (there.is == whereabouts::later) {
     all.push_back(later_note(i.interpreter, there.mount));
@@ -107,27 +72,27 @@ inline void judge_interpreter(findings& all, const view& root, const image& i, c
 inline void judge_image(findings& all, const view& root, fd_ref file, const std::string& path, int depth) {
   constexpr int most_interpreters = 5;  // of the kernel
   if (depth > most_interpreters) return all.push_back(host_error(path + ": too many interpreters in a row", "a program"));
-  const auto reader = file_reader::open(file);
+  const auto reader = sys::open_at(fd_ref::cwd(), fmt::format("/proc/self/fd/{}", file.get()), O_RDONLY | O_NONBLOCK);
   if (!reader) {
     all.push_back({.how = severity::note,
                    .pointer = program_pointer,
                    .message = fmt::format("cannot look into {}: {}", path, errno_text(reader.error().code))});
     return;
   }
-  const auto i = recognise(*reader);
+  const auto i = sys::recognise(*reader);
   const auto how = has_foreign_formats() ? severity::note : severity::error;
-  if (i.kind == image_kind::neither) {
+  if (i.kind == sys::image_kind::neither) {
     all.push_back({.how = how,
                    .pointer = program_pointer,
                    .message = fmt::format("{} is neither an ELF program nor a script with #!", path),
                    .needs = "a binary format for it"});
-  } else if (i.kind == image_kind::elf && !runs_on(i.machine, own_machine())) {
+  } else if (i.kind == sys::image_kind::elf && !sys::runs_on(i.machine, sys::kernel_machine())) {
     all.push_back({.how = how,
                    .pointer = program_pointer,
-                   .message = fmt::format("{} is for {}", path, machine_name(i.machine)),
-                   .needs = fmt::format("a binary format for {} programs", machine_name(i.machine))});
+                   .message = fmt::format("{} is for {}", path, sys::machine_name(i.machine)),
+                   .needs = fmt::format("a binary format for {} programs", sys::machine_name(i.machine))});
   }
-  if (i.kind == image_kind::script || !i.interpreter.empty()) judge_interpreter(all, root, i, path, depth);
+  if (i.kind == sys::image_kind::script || !i.interpreter.empty()) judge_interpreter(all, root, i, path, depth);
 }
 
 /// Where the lookup of args[0] ended.

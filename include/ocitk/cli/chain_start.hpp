@@ -96,11 +96,12 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   here.operands.assign(options.positionals.begin(), options.positionals.begin() + static_cast<std::ptrdiff_t>(options.rest));
   here.next = argv.last(options.positionals.size() - options.rest);
   if (here.next.empty() && !plan && !self.may_end(here.has_spec)) return wrong("no program to go on with");
-  if (self.enters_containers())  // the chain's descriptors go through that exec: they are not close-on-exec yet
+  if (self.enters_containers() && !plan)  // the chain's descriptors go through that exec: they are not close-on-exec yet
     if (auto done = runtime::protect_self(argv.data(), environ); !done) return complain(done.error(), false, exit_code::failed);
   auto state = inherited_state();
   if (!state) return complain(state.error(), false, exit_code::failed);
   here.state = std::move(*state);
+  here.state.only_planned = plan;
   if (here.has_spec) {
     auto config = detail::read_spec(here.state.spec);
     if (!config) return complain(config.error(), true, exit_code::failed);
@@ -108,8 +109,8 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   }
   if (auto done = self.fill(here); !done) return wrong(done.error().detail);
   if (plan) {
-    const auto text = plan_only(here);
-    if (!text) return complain(text.error(), here.has_spec, exit_code::usage);
+    const auto text = plan_only(self, here);
+    if (!text) return complain(text.error(), here.has_spec, self.code_for(text.error()));
     return sys::write_all(fd_ref::of(1), *text) ? 0 : exit_code::failed;
   }
   if (auto done = self.run(here); !done) return complain(done.error(), here.has_spec, self.code_for(done.error()));

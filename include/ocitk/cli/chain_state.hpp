@@ -52,6 +52,7 @@ struct chain_state {
   std::vector<own_cgroup> cgroups{};
   std::vector<own_namespace> namespaces{};
   bool pivoted = false;
+  bool only_planned = false;  ///< for --plan: not passed on
   bool lent = false;  ///< capabilities are kept for ocitk-caps that the payload may not have
 };
 

@@ -98,6 +98,7 @@ inline auto note_namespaces(chain_state& state, const std::vector<spec::ns>& ent
 
 /// Is the process in a namespace of the chain's own, now?
 inline auto in_own_namespace(const chain_state& state, std::string_view type) -> result<bool> {
+  if (state.only_planned) return true;  // the tools in front are thought to have done their part
   for (const auto& n : state.namespaces)
     if (n.type == type) return OCITK_TRY(namespace_inode(*sys::kind_of(type))) == n.inode;
   return false;
@@ -115,6 +116,9 @@ inline auto require_own_namespace(const chain_state& state, std::string_view typ
 /// As entries of /linux/namespaces, for a chain without a bundle.
 inline auto own_namespaces(const chain_state& state) -> result<std::vector<spec::ns>> {
   std::vector<spec::ns> all;
+  if (state.only_planned)
+    for (const auto& kind : sys::namespace_kinds)
+      if (kind.type != "user") all.push_back({.type = std::string{kind.type}});
   for (const auto& n : state.namespaces)
     if (OCITK_TRY(in_own_namespace(state, n.type))) all.push_back({.type = n.type, .path = n.joined ? "joined" : ""});
   return all;

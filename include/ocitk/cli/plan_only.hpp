@@ -2,16 +2,22 @@
 #define OCITK_CLI_PLAN_ONLY_HPP
 
 #include <ocitk/cli/chain.hpp>
-
-#include <fmt/core.h>
+#include <ocitk/runtime/rehearsal.hpp>
+#include <ocitk/watch/plan_text.hpp>
 
 #include <string>
 
 namespace ocitk::cli {
 
-/// What a tool would do, as text, for `--plan`. No plan is printed yet, and none is made up: it refuses.
-inline auto plan_only(const chain_link& here) -> result<std::string> {
-  return failure(fmt::format("--plan is not supported by {}{} yet", applet_prefix, here.row.word));
+/// What a tool would do, as text, for `--plan`: its own part of the chain, rehearsed.
+///
+/// Fails  as the tool would
+inline auto plan_only(tool& self, chain_link& here) -> result<std::string> {
+  const auto play = [&]() -> result<> {
+    const standing_at tool{&standpoint::process, "tool"};
+    return self.run(here);
+  };
+  return watch::plan_text(watch::plan_of(OCITK_TRY(runtime::rehearse(play))));
 }
 
 }  // namespace ocitk::cli

@@ -7,6 +7,7 @@
 #include <ocitk/sys/cgroupfs.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/io.hpp>
+#include <ocitk/sys/missing.hpp>
 #include <ocitk/sys/process.hpp>
 #include <ocitk/text.hpp>
 
@@ -132,18 +133,6 @@ inline auto shape_of(std::string_view call) -> std::string_view {
   return found == call_shapes.end() ? std::string_view{} : found->args;
 }
 
-/// On one line of a terminal, whatever a container chose as a name: other bytes than ASCII's letters are spelled out.
-inline auto printable(std::string_view text) -> std::string {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= ' ' && byte < 0x7f) shown += c;
-    else shown.append("\\x").append(1, digits[byte >> 4U]).append(1, digits[byte & 15U]);
-  }
-  return shown;
-}
-
 /// As much of a piece of memory as there is. The second part may lie on a page that is missing.
 ///
 /// Calls  process_vm_readv(2)
@@ -184,19 +173,20 @@ inline auto memory_of(int pid, std::uint64_t address, std::size_t most) -> std::
   return text;
 }
 
+inline constexpr std::size_t longest_path = 4096;
+
 /// A path argument; nothing if it cannot be read.
 inline auto path_of(int pid, std::uint64_t address) -> std::optional<std::string> {
-  constexpr std::size_t longest_path = 4096;
   const auto bytes = memory_of(pid, address, longest_path);
   const auto end = bytes.find('\0');
   if (bytes.empty()) return std::nullopt;
-  return printable(std::string_view{bytes}.substr(0, end)) + (end == bytes.npos ? "..." : "");
+  return printable(std::string_view{bytes}.substr(0, end), longest_path) + (end == bytes.npos ? "..." : "");
 }
 
 /// Where a link in /proc/PID leads to, by name: nothing is opened.
 inline auto link_of(int pid, std::string_view name) -> std::string {
   const auto link = read_link_at(fd_ref::cwd(), filled("/proc/{}/{}", pid, name));
-  return link ? printable(*link) : std::string{};
+  return link ? printable(*link, longest_path) : std::string{};
 }
 inline auto file_of(int pid, std::int32_t fd) -> std::string {
   const auto link = link_of(pid, filled("fd/{}", fd));
@@ -280,7 +270,7 @@ inline auto mount_of(std::string_view path, std::string_view mountinfo) -> std::
     longest = point;
     description = filled("{} {} at {}", dash[1], cgroupfs::detail::unescaped(dash[2]), point);
   }
-  return detail::printable(description);
+  return printable(description, 2 * detail::longest_path);
 }
 
 /// What a process waits for. One look at each file, so the parts may be of different moments of a process that runs.

@@ -17,9 +17,9 @@ struct rootfs {
     s.file("root/bin/sub/empty", "", 0755);
     // Our own program: of this machine, and with a loader if it is dynamically linked.
     std::filesystem::copy_file("/proc/self/exe", s.in("root/bin/static"));
-    const auto own = check::detail::file_reader::open(s.open("root/bin/static"));
+    const auto own = sys::open_at(fd_ref::cwd(), s.in("root/bin/static"), O_RDONLY);
     REQUIRE(own);
-    loader = check::recognise(*own).interpreter;
+    loader = sys::recognise(*own).interpreter;
     if (!loader.empty()) s.file("root" + loader);
     if (!loader.empty()) std::filesystem::copy_file(loader, s.in("root" + loader), std::filesystem::copy_options::overwrite_existing);
   }
@@ -87,5 +87,5 @@ TEST_CASE("program: no format the kernel knows") {
   other.replace(0, 6, "\x7f" "ELF\x02\x01");
   other[18] = static_cast<char>(EM_SPARCV9);
   r.s.file("root/bin/other", other, 0755);
-  CHECK(r.told({"other"}) == list{"/bin/other is for machine 43"});
+  CHECK(r.told({"other"}) == list{"/bin/other is for " + sys::machine_name(43)});
 }

@@ -101,7 +101,7 @@ TEST_CASE("exec: no descriptor above stdio gets through, unless it is below the 
   CHECK(open_in_payload(3, nothing) == 1);
   CHECK(open_in_payload(4, nothing) == 0);
   CHECK(in_child([] {
-          if (::dup2(1, 3) != 3 || !exec::detail::close_on_exec_by_listing(3)) return 9;
+          if (::dup2(1, 3) != 3 || !sys::detail::close_on_exec_by_listing(3)) return 9;
           return ::fcntl(3, F_GETFD) == FD_CLOEXEC && ::fcntl(1, F_GETFD) == 0 ? 0 : 1;
         }) == 0);
 }
