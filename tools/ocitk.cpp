@@ -71,6 +71,7 @@ struct dispatcher {
   auto operator()(const cli::stages_command& c) const -> result<int> { return tools::list_stages(c.format); }
   auto operator()(const cli::spec_command& c) const -> result<int> { return tools::write_spec(about, c.options); }
   auto operator()(const cli::check_command& c) const -> result<int> { return tools::check(about, c.options); }
+  auto operator()(const cli::where_command& c) const -> result<int> { return tools::where(about, c.options); }
 
  private:
   /// Only commands that enter a container run from the protected copy of the program. The caller's descriptors go

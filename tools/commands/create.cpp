@@ -155,6 +155,7 @@ auto begin_foreground(const surroundings& about, const spec::config& config, con
 
 auto run_foreground(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<int> {
   auto c = OCITK_TRY(begin_foreground(about, config, o));
+  c.nascent.published.publish("parent", "waits for the payload to end");
   c.nascent.where.unlock();
   const auto status = runtime::run_foreground({.pid = c.child.pid,
                                                .pidfd = c.child.pidfd.get(),

@@ -61,6 +61,11 @@ struct check_options {
   bool json = false, strict = false;
 };
 
+struct where_options {
+  std::string id{};
+  bool json = false;
+};
+
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
 struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
@@ -73,9 +78,11 @@ struct delete_command { delete_options options{}; };
 struct list_command { list_options options{}; };
 struct spec_command { spec_options options{}; };
 struct check_command { check_options options{}; };
+struct where_command { where_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
-                             kill_command, delete_command, list_command, spec_command, stages_command, check_command>;
+                             kill_command, delete_command, list_command, spec_command, stages_command, check_command,
+                             where_command>;
 
 struct request {
   global_options global{};
@@ -103,7 +110,7 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 10> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 11> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
@@ -114,6 +121,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 10> c
     {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
 inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
@@ -190,6 +198,7 @@ class command_line {
     if (name == "spec") return spec(words);
     if (name == "stages") return stages(words);
     if (name == "check") return check(words);
+    if (name == "where") return where(words);
     return fail(fmt::format("No help topic for '{}'", name));
   }
 
@@ -292,6 +301,20 @@ class command_line {
     if (!*go) return {};
     if (o.format != "text" && o.format != "json" && o.format != "markdown") return fail("invalid format option");
     out_.what = std::move(o);
+    return {};
+  }
+  auto where(const std::vector<std::string>& words) -> outcome {
+    where_options o;
+    std::string format = "text";
+    parser p{"show how far the setup of a container is and what it waits for"};
+    p.value("format", "f", format, "text or json");
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "text" && format != "json") return fail("invalid format option");
+    o.id = p.positionals[0];
+    o.json = format == "json";
+    out_.what = where_command{std::move(o)};
     return {};
   }
   auto spec(const std::vector<std::string>& words) -> outcome {

@@ -86,9 +86,10 @@ inline auto await(const channel& parent, word wanted) -> result<> {
 }
 
 /// The parent's hooks see the mounts, and may add some, before init goes on to the last ones.
-inline auto wait_for_hooks(const channel& parent) -> result<> {
-  OCITK_TRY(parent.say(word::prepared));
-  return await(parent, word::hooked);
+inline auto wait_for_hooks(const newborn& n) -> result<> {
+  n.publish("waits for hooks of the parent");
+  OCITK_TRY(n.parent.say(word::prepared));
+  return await(n.parent, word::hooked);
 }
 
 /// In a user namespace of its own init is nobody until the maps are there.
@@ -149,9 +150,20 @@ inline auto find_payload(const init_context& ctx, const newborn& n) -> result<pa
   return p;
 }
 
+/// Tells who looks from outside what comes, and whether it is waited for.
+inline auto arrive(std::string_view stage, newborn& n, pause_watch& pauses) -> verdict {
+  if (!pauses.stops_before(stage)) n.publish(stage);
+  else n.publish("stopped before " + std::string{stage});
+  const auto then = pauses(stage);
+  if (pauses.is_shell()) n.published = nullptr;  // a copy of init: only one of the two may speak for it
+  if (pauses.stops_before(stage)) n.publish(stage);
+  return then;
+}
+
 inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
+    n.publish("waits for its id maps");
     OCITK_TRY(await(n.parent, word::mapped));
     OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
@@ -160,9 +172,8 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
   forget_callers_settings();
   result<> met;
   const auto next = [&](std::string_view stage) {
-    n.publish(stage);
-    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n.parent);
-    return met ? pauses(stage) : verdict::stop;
+    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n);
+    return met ? arrive(stage, n, pauses) : verdict::stop;
   };
   const bool late = ctx.spec.process->no_new_privileges;
   OCITK_TRY(late ? confine_late(ctx, next) : confine_early(ctx, next));
@@ -174,15 +185,15 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
 
 /// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
 /// shell that is to see the container complete loads it for itself.
-inline auto pause_at_the_end(const init_context& ctx, pause_watch& pauses) -> result<> {
+inline auto pause_at_the_end(const init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   const bool late = ctx.spec.process->no_new_privileges;
-  if (late) (void)pauses(stages::load_filter::name);  // nothing is run or left out here; problem() tells
+  if (late) (void)arrive(stages::load_filter::name, n, pauses);  // nothing is run or left out here; problem() tells
   OCITK_TRY(pauses.problem());
   if (late && pauses.is_shell()) {
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
   }
-  (void)pauses(stages::execute::name);
+  (void)arrive(stages::execute::name, n, pauses);
   return pauses.problem();
 }
 
@@ -219,6 +230,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
   if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  n.publish(stages::run_create_container_hooks::name);
   OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
@@ -245,13 +257,13 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
   if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
-  if (auto done = detail::pause_at_the_end(ctx, pauses); !done) give_up(done.error());
-  n.publish("to be let go");
+  if (auto done = detail::pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
+  n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
   if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
   if (n.gate) n.parent.close();  // else it tells by its end when the payload runs
-  n.publish(n.gate ? "the gate, for start" : "exec");
+  n.publish(n.gate ? "waits at the gate for start" : "exec");
   const auto done = detail::start(ctx, n, *payload);
   detail::die_at_start(payload->path, done.error(), ctx.spec);
 }
