@@ -28,7 +28,8 @@ auto new_birth(const surroundings& about, const loaded& from, const cli::create_
                         .preserved = descriptors.all,
                         .listen_fds = descriptors.listen,
                         .pause = OCITK_TRY(wanted_pause(o, runtime::confine_late.names)),
-                        .when_paused = while_paused(about, o)};
+                        .when_paused = while_paused(about, o),
+                        .warn = warnings_of(about)};
 }
 
 auto deliver(const surroundings& about, runtime::nascent& n, const cli::create_options& o) -> result<sys::child> {
@@ -44,7 +45,8 @@ auto run_detached(const surroundings& about, const loaded& from, const cli::crea
   auto birth = OCITK_TRY(new_birth(about, from, o));
   birth.with_gate = with_gate;
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
-  OCITK_TRY(deliver(about, nascent, o));
+  const auto child = OCITK_TRY(deliver(about, nascent, o));
+  if (!with_gate) OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return 0;
 }
 
@@ -71,6 +73,7 @@ auto begin_foreground(const surroundings& about, const loaded& from, const cli::
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
   auto terminal = std::move(nascent.init.terminal);
   auto child = OCITK_TRY(deliver(about, nascent, o));
+  OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return in_foreground{std::move(signals), std::move(pipes), std::move(nascent), std::move(terminal), std::move(child)};
 }
 
@@ -84,7 +87,7 @@ auto run_foreground(const surroundings& about, const loaded& from, const cli::cr
                                                .pipes = std::move(c.pipes.ours)});
   if (o.keep) return status;
   if (auto locked = c.nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
-  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known); !gone) about.log.write(runtime::level::warning, gone.error());
+  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known, warnings_of(about)); !gone) about.log.write(runtime::level::warning, gone.error());
   return status;
 }
 
@@ -111,7 +114,7 @@ auto rehearse(const surroundings& about, const cli::create_options& o, mode m) -
 auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
   OCITK_TRY(check_options(about, o));
-  if (!o.plan.empty()) return print_plan(o, [&] { return rehearse(about, o, m); });
+  if (o.plan) return print_plan(o, [&] { return rehearse(about, o, m); });
   return traced(about, o, command, [&] { return bring_up(about, o, m); });
 }
 

@@ -73,6 +73,7 @@ auto prepare(const surroundings& about, const cli::exec_options& o) -> result<gu
   auto now = OCITK_TRY(runtime::observe(entry, g.known));
   OCITK_TRY(check_state(now.is, o.ignore_paused));
   g.config = OCITK_TRY(load_container(entry));
+  g.config.hooks = {};  // they are of the first process
   g.config.process = OCITK_TRY(wanted_process(o, *g.config.process));
   OCITK_TRY(check_terminal(g.config.process->terminal, o, o.detach));
   const auto below = OCITK_TRY(cgroups::sub_paths_from(o.cgroups));
@@ -142,7 +143,7 @@ auto rehearse(const surroundings& about, const cli::exec_options& o) -> result<>
 }  // namespace
 
 auto exec(const surroundings& about, const cli::exec_options& o) -> result<int> {
-  if (!o.plan.empty()) return print_plan(o, [&] { return rehearse(about, o); });
+  if (o.plan) return print_plan(o, [&] { return rehearse(about, o); });
   return traced(about, o, "exec", [&] { return run(about, o); });
 }
 

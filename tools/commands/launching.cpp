@@ -114,7 +114,7 @@ auto take_back(const cli::launch_options& o) -> void {
 
 auto print_plan(const cli::launch_options& o, const std::function<result<>()>& play) -> result<int> {
   const auto plan = watch::plan_of(OCITK_TRY(runtime::rehearse(play)));
-  OCITK_TRY(sys::write_all(fd_ref::of(1), o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
+  OCITK_TRY(sys::write_all(fd_ref::of(1), *o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
+#include <ocitk/runtime/hooks.hpp>
 #include <ocitk/runtime/pause.hpp>
 #include <ocitk/runtime/pipelines.hpp>
 #include <ocitk/runtime/progress.hpp>
@@ -34,6 +35,7 @@ struct newborn {
   bool has_listen_fds = false;            ///< some of them are LISTEN_FDS
   int listen_fds = 0;
   bool waits_for_maps = false;            ///< born into a new user namespace
+  bool meets_parent = false;              ///< when everything is mounted: the parent has hooks to run then
   pause_request pause{};
   const progress* published = nullptr;    ///< shared with the parent
 
@@ -82,6 +84,12 @@ inline auto await(const channel& parent, word wanted) -> result<> {
   if (heard.gone) ::_exit(failed_at_start);
   if (heard.said != wanted) return failure("the parent said something else than expected");
   return {};
+}
+
+/// The parent's hooks see the mounts, and may add some, before init goes on to the last ones.
+inline auto wait_for_hooks(const channel& parent) -> result<> {
+  OCITK_TRY(parent.say(word::prepared));
+  return await(parent, word::hooked);
 }
 
 /// In a user namespace of its own init is nobody until the maps are there.
@@ -147,11 +155,14 @@ template <class Early, class Late>
 auto confine(init_context& ctx, newborn& n, pause_watch& pauses, const Early& early, const Late& late) -> result<> {
   OCITK_TRY(take_stdio(n.stdio));
   forget_callers_settings();
+  result<> met;
   const auto next = [&](std::string_view stage) {
     n.publish(stage);
-    return pauses(stage);
+    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n.parent);
+    return met ? pauses(stage) : verdict::stop;
   };
   OCITK_TRY(ctx.spec.process->no_new_privileges ? late(ctx, next) : early(ctx, next));
+  OCITK_TRY(std::move(met));
   OCITK_TRY(pauses.problem());
   OCITK_TRY(sys::set_dumpable(false));  // a change of ids may have set it again
   return change_null_devices();
@@ -188,10 +199,25 @@ inline auto report_warnings(const init_context& ctx, const channel& parent) -> r
 
 /// One line on the container's stderr, in the words that callers of runc know.
 [[noreturn]] inline auto die_at_start(const std::string& path, const error& why, const spec::config& spec) -> void {
+  constexpr std::size_t longest = 4096;
   const auto line = why.call == "execve" ? line_of_failed_exec(path, why.code, spec)
-                                         : fmt::format("{}\n", to_string(why));
+                                         : sys::printable(to_string(why), longest) + "\n";
   [[maybe_unused]] const auto ignored = ::write(2, line.data(), line.size());  // nobody is left to be told
   ::_exit(failed_at_start);
+}
+
+/// The last hooks, with the rights, the environment and the directory of the payload, and under its filter.
+inline auto run_last_hooks(const init_context& ctx, const payload& p) -> result<> {
+  const auto commands = stages::hooks::plan(ctx.spec.hooks, stages::hooks::moment::start_container);
+  if (commands.empty()) return {};
+  const auto state = hook_state(ctx, status::created);
+  const auto confine = [&]() -> result<> {
+    if (!ctx.spec.process->no_new_privileges) return {};  // in force for long
+    init_context rest{.spec = ctx.spec, .filter = ctx.filter};
+    return run_stage(stages::load_filter{}, rest);
+  };
+  return stages::hooks::run_in_order(
+      commands, {.state = state, .environment = p.env, .longest_output = stages::hooks::quoted_by_init}, confine);
 }
 
 /// Everything after the parent let go. Returns only to tell why not.
@@ -199,6 +225,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
   if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
   OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
@@ -217,6 +244,7 @@ template <class SetUp>
     ::_exit(failed_at_start);
   };
   pause_watch pauses{n.pause, n.parent, ctx};
+  if (!ctx.spec.hooks.create_container.empty()) ctx.state = hook_state(ctx, status::creating);
   if (auto done = set_up(ctx, n, pauses); !done) give_up(done.error());
   n.publish("exec");
   const auto payload = in_stage("exec", [&] { return find_payload(ctx, n); });
@@ -227,7 +255,7 @@ template <class SetUp>
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
   if (auto done = await(n.parent, word::go); !done) give_up(done.error());
-  n.parent.close();
+  if (n.gate) n.parent.close();  // else it tells by its end when the payload runs
   n.publish(n.gate ? "the gate, for start" : "exec");
   const auto done = start(ctx, n, *payload);
   die_at_start(payload->path, done.error(), ctx.spec);

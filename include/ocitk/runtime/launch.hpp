@@ -66,6 +66,9 @@ struct ready_init {
 /// What the parent does while init waits at a stage: returns to let it go on, fails to have it torn down.
 using at_pause = std::function<result<>(std::string_view stage, ready_init& init)>;
 
+/// What the parent does while init waits with everything mounted; fails to have it torn down.
+using at_prepared = std::function<result<>(const ready_init& init)>;
+
 namespace detail {
 
 /// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned. It tries by path
@@ -131,7 +134,7 @@ inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sy
 }
 
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result<> {
+inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared) -> result<> {
   for (;;) {
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(init.who, OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
@@ -143,6 +146,11 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result
     if (heard.said == word::paused && when_paused) {
       OCITK_TRY(when_paused(heard.text, init));
       OCITK_TRY(init.talk.say(word::resume));
+      continue;
+    }
+    if (heard.said == word::prepared && when_prepared) {
+      OCITK_TRY(when_prepared(init));
+      OCITK_TRY(init.talk.say(word::hooked));
       continue;
     }
     if (heard.said != word::ready) return failure("init said something else than expected");
@@ -160,12 +168,14 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result
 /// Process  parent
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
-inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {}) -> result<ready_init> {
+inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {},
+                   const at_prepared& when_prepared = {}) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
   const bool by_bridge = !namespaces.joins.empty();
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
   n.waits_for_maps = ctx.spec.linux.creates("user");
+  n.meets_parent = when_prepared && meet_parent(ctx.spec.hooks);
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
@@ -190,7 +200,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
     OCITK_TRY(init.talk.say(word::mapped));
   }
-  OCITK_TRY(detail::await_ready(init, when_paused));
+  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared));
   return init;
 }
 

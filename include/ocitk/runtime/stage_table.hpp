@@ -67,7 +67,7 @@ inline auto merged(const std::vector<stage_row>& all) -> std::vector<stage_row> 
 inline auto stage_table() -> std::vector<stage_row> {
   std::vector<stage_row> all{{.word = "spec", .process = "parent", .reads = "/", .summary = "reads and judges config.json"},
                              detail::row_of<stages::make_cgroup>(), detail::row_of<stages::enter_namespaces>(),
-                             detail::row_of<stages::map_ids>()};
+                             detail::row_of<stages::map_ids>(), detail::row_of<stages::run_create_runtime_hooks>()};
   detail::add_rows(all, enter | furnish | stages::forbid_new_privileges{} | become_user | stages::load_filter{} | stages::execute{});
   auto rows = detail::merged(all);
   std::ranges::find(rows, "unshare", &stage_row::word)->process = "parent, bridge, init";  // by clone3(2), setns(2), unshare(2)

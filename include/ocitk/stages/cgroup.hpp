@@ -73,7 +73,7 @@ inline auto resolve(const fs::layout& layout, const std::string& cgroups_path, c
   const auto add = [&](const fs::hierarchy& h) -> result<> {
     auto next = OCITK_TRY(detail::place_in(h, path, layout.pure_v2));
     const auto same = [&](const place& p) { return p.mountpoint == next.mountpoint; };
-    if (std::ranges::none_of(places, same)) places.push_back(std::move(next));  // cpu and cpuacct may share one
+    if (std::none_of(places.begin(), places.end(), same)) places.push_back(std::move(next));  // cpu and cpuacct may share one
     return {};
   };
   for (const auto controller : join_order)
@@ -198,7 +198,7 @@ inline auto v2_level(fd_ref dir, fs::level at) -> result<> {
 }
 
 inline auto has(const place& p, std::string_view controller) -> bool {
-  return std::ranges::find(p.controllers, controller) != p.controllers.end();
+  return std::find(p.controllers.begin(), p.controllers.end(), controller) != p.controllers.end();
 }
 
 inline auto make_one(const place& p) -> result<fs::made> {

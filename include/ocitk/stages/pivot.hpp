@@ -20,7 +20,7 @@ struct change_root : stage_in<init_context> {
   static constexpr std::string_view name = "pivot";
   static constexpr std::string_view reads = "/root/path, /linux/rootfsPropagation";
   static constexpr std::string_view summary = "leaves the host's file system";
-  static constexpr std::array<std::string_view, 1> after{"rootfs"};
+  static constexpr std::array<std::string_view, 2> after{"rootfs", "hooks"};
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(at("/root/path", [&] { return enter(ctx); }));
     if (!ctx.spec.linux.has("mount")) return {};

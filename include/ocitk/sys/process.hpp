@@ -111,17 +111,20 @@ inline auto code_of(int wait_status) -> int {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/// Reaps a child.
+/// Reaps a child; its wait status.
 ///
 /// Calls  waitpid(2)
 /// Fails  ECHILD: no child of ours, or the caller ignores SIGCHLD
-inline auto exit_status(int pid) -> result<int> {
+inline auto reap(int pid) -> result<int> {
   int status = 0;
   for (;;) {
-    if (::waitpid(pid, &status, 0) == pid) return code_of(status);
+    if (::waitpid(pid, &status, 0) == pid) return status;
     if (errno != EINTR) return failed("waitpid");
   }
 }
+
+/// Reaps a child; its exit code, as code_of() has it.
+inline auto exit_status(int pid) -> result<int> { return code_of(OCITK_TRY(reap(pid))); }
 
 /// May others with our ids look into us: ptrace, /proc/PID/{fd,exe,cwd}? Reset by execve and by changes of ids.
 inline auto set_dumpable(bool dumpable) -> result<> {

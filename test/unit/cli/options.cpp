@@ -77,3 +77,15 @@ TEST_CASE("options: the default root is not shared with other runtimes") {
   CHECK(default_root(false, "/run/user/1000") == "/run/user/1000/ocitk");
   CHECK(default_root(false, nullptr) == "/run/ocitk");
 }
+
+TEST_CASE("options: check takes a bundle, a format and how strict it is") {
+  const auto r = understand({"check", "-f", "json", "/b/", "--strict"});
+  REQUIRE(r);
+  const auto& o = std::get<check_command>(r->what).options;
+  CHECK(o.bundle == "/b");
+  CHECK(o.json);
+  CHECK(o.strict);
+  CHECK(std::get<check_command>(understand({"check"})->what).options.bundle.starts_with("/"));
+  CHECK(complaint({"check", "-f", "xml"}) == "invalid format option");
+  CHECK(complaint({"check", "a", "b"}).find("maximum of 1") != std::string::npos);
+}
