@@ -26,6 +26,7 @@ inline auto warnings_of(const surroundings& about) -> std::function<void(error)>
 
 auto create(const surroundings&, const cli::create_options&) -> result<int>;
 auto run(const surroundings&, const cli::create_options&) -> result<int>;
+auto exec(const surroundings&, const cli::exec_options&) -> result<int>;
 auto start(const surroundings&, const std::string& id) -> result<int>;
 auto state(const surroundings&, const std::string& id) -> result<int>;
 auto list(const surroundings&, const cli::list_options&) -> result<int>;

@@ -30,6 +30,7 @@ struct birth {
   const spec::config& spec;
   std::string id{};
   std::string bundle{};             ///< absolute
+  std::string text{};               ///< of config.json: what `exec` starts from, whatever becomes of the bundle
   bool new_keyring = true;
   bool with_gate = false;           ///< stop before the payload, until `start`
   int preserved = 0;                ///< descriptors from 3 on for the payload
@@ -75,6 +76,7 @@ inline auto first_record(const birth& b) -> record {
   r.oci_version = b.spec.oci_version;
   r.annotations = b.spec.annotations;
   r.own_pid_namespace = b.spec.linux.creates("pid");
+  r.callers_keyring = !b.new_keyring;
   return r;
 }
 
@@ -120,12 +122,6 @@ inline auto run_hooks_of_creation(const birth& b, const entry& where, record& kn
   return run_stage(stages::run_create_runtime_hooks{}, here);
 }
 
-/// What can be judged without the kernel is judged before anything exists.
-inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
-  if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
-  return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
-}
-
 }  // namespace detail
 
 /// From nothing to an init that waits for `go`. The intent is on disk before the first cgroup is made, so that
@@ -145,6 +141,7 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   published.born("parent", ::getpid());
   published.publish("parent", "writes what it intends");
   OCITK_TRY(made.write_intent(known));
+  OCITK_TRY(made.write_config(b.text));
   published.publish("parent", "cgroup");
   poststop_guard afterwards{b.warn};
   auto cgroups = OCITK_TRY(explaining(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); })));

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -14,10 +15,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -98,6 +102,17 @@ inline auto magic_of(std::string_view filesystem) -> long {
   return 0;
 }
 
+/// Of a pidfd; 0 for what is none.
+inline auto pid_of(int pidfd) -> int {
+  const auto path = "/proc/self/fdinfo/" + std::to_string(pidfd);
+  const std::unique_ptr<std::FILE, decltype(&std::fclose)> info{std::fopen(path.c_str(), "re"), &std::fclose};
+  std::array<char, 128> line{};
+  int pid = 0;
+  while (info && std::fgets(line.data(), line.size(), info.get()) != nullptr)
+    if (std::sscanf(line.data(), "Pid: %d", &pid) == 1) return pid;
+  return 0;
+}
+
 }  // namespace detail
 
 class model : public pretence {
@@ -117,6 +132,7 @@ class model : public pretence {
   auto fsmount(int fs) -> long override;
   auto move_mount(int mount, int dir, const char* path) -> long override;
   auto change_root() -> long override;
+  auto join(int ns, std::uint64_t kinds) -> long override;
   auto chdir(int dir, const char* path) -> long override;
   auto getcwd(char* out, std::size_t size) -> long override;
   auto duplicated(int fd, int copy) -> void override {
@@ -446,6 +462,18 @@ inline auto model::change_root() -> long {
     if (fd < 0) return fd;
     mounts_["/"] = {.filesystem = {}, .under = static_cast<int>(fd)};
   }
+  cwd_ = {world::inside, "/"};
+  changed_root_ = true;
+  return 0;
+}
+
+/// The mount namespace of a process, by its pidfd: its root is looked at through /proc. Other namespaces show in no file.
+inline auto model::join(int ns, std::uint64_t kinds) -> long {
+  const int pid = (kinds & CLONE_NEWNS) != 0 ? detail::pid_of(ns) : 0;
+  if (pid <= 0) return 0;
+  const auto fd = really(AT_FDCWD, ("/proc/" + std::to_string(pid) + "/root").c_str(), O_PATH | O_DIRECTORY, 0);
+  if (fd < 0) return fd;
+  mounts_["/"] = {.filesystem = {}, .under = static_cast<int>(fd)};
   cwd_ = {world::inside, "/"};
   changed_root_ = true;
   return 0;

@@ -51,6 +51,23 @@ TEST_CASE("options: kill takes no option after the id") {
   CHECK(std::get<kill_command>(understand({"kill", "c"})->what).options.signal == "SIGTERM");
 }
 
+TEST_CASE("options: exec takes lists as they stand, and no option after the id") {
+  const auto r = understand({"exec", "-e", "A=1,2", "--env=[B]=x,y", "-c", "CAP_KILL", "-t", "-u", "1:2", "--cgroup", "cpu:/a", "c", "ls", "-l", "--", "-t"});
+  REQUIRE(r);
+  const auto& o = std::get<exec_command>(r->what).options;
+  CHECK(o.id == "c");
+  CHECK(o.args == std::vector<std::string>{"ls", "-l", "--", "-t"});
+  CHECK(o.env == std::vector<std::string>{"A=1,2", "[B]=x,y"});
+  CHECK(o.caps == std::vector<std::string>{"CAP_KILL"});
+  CHECK(o.cgroups == std::vector<std::string>{"cpu:/a"});
+  CHECK(o.user == "1:2");
+  CHECK(o.tty);
+  CHECK_FALSE(o.detach);
+  CHECK(std::get<exec_command>(understand({"exec", "-p", "/x", "-d", "c"})->what).options.args.empty());
+  CHECK(complaint({"exec"}) == "ocitk: \"exec\" requires a minimum of 1 argument(s)");
+  CHECK(complaint({"exec", "--preserve-fds", "-1", "c"}) == "preserve-fds cannot be negative");
+}
+
 TEST_CASE("options: complaints are runc's") {
   CHECK(complaint({"nonsense"}) == "No help topic for 'nonsense'");
   CHECK(complaint({"run", "--x", "c"}) == "flag provided but not defined: -x");

@@ -39,6 +39,8 @@ class pretence {
   virtual auto move_mount(int mount, int dir, const char* path) -> long = 0;
   /// The current directory becomes the root.
   virtual auto change_root() -> long = 0;
+  /// setns(2).
+  virtual auto join(int ns, std::uint64_t kinds) -> long = 0;
   virtual auto chdir(int dir, const char* path) -> long = 0;
   virtual auto getcwd(char* out, std::size_t size) -> long = 0;
   /// A real descriptor got a second number.

@@ -52,7 +52,8 @@ inline auto clone3(clone_args& wanted) -> long {
 }
 
 inline auto setns(int ns, int kind) -> int {
-  return call(effect::changes, "setns", [&] { return ::setns(ns, kind); }, succeed, descriptor{ns},
+  return call(effect::changes, "setns", [&] { return ::setns(ns, kind); },
+              [&](pretence& p) { return p.join(ns, static_cast<std::uint64_t>(static_cast<unsigned>(kind))); }, descriptor{ns},
               flags{static_cast<std::uint64_t>(kind), clone_words});
 }
 
