@@ -61,13 +61,15 @@ auto check_preserved(const cli::create_options& o, int listen) -> result<> {
 auto new_birth(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<runtime::birth> {
   const int listen = listen_fds();
   OCITK_TRY(check_preserved(o, listen));
+  auto pause = OCITK_TRY(wanted_pause(o));
+  if (!o.plan.empty()) pause = {};  // nobody waits in a plan
   return runtime::birth{.spec = config,
                         .id = o.id,
                         .bundle = o.bundle,
                         .new_keyring = !o.no_new_keyring,
                         .preserved = o.preserve_fds + listen,
                         .listen_fds = listen,
-                        .pause = OCITK_TRY(wanted_pause(o)),
+                        .pause = std::move(pause),
                         .when_paused = while_paused(about, o)};
 }
 
@@ -106,6 +108,7 @@ auto make_plumbing(const spec::config& config) -> result<plumbing> {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe2");
     unique_fd out{ends[0]}, in{ends[1]};
+    for (const int end : ends) learn_name(end, fmt::format("pipe {}", i));
     p.theirs[i] = i == 0 ? std::move(out) : std::move(in);
     p.ours[i] = i == 0 ? std::move(in) : std::move(out);
     const auto owner = host_root(config);
