@@ -1,4 +1,5 @@
 #include "commands/commands.hpp"
+#include "stages/tools.hpp"
 
 #include <ocitk/runtime/self_protection.hpp>
 #include <ocitk/sys/io.hpp>
@@ -67,14 +68,17 @@ struct dispatcher {
   auto operator()(const cli::kill_command& c) const -> result<int> { return tools::kill(about, c.options); }
   auto operator()(const cli::delete_command& c) const -> result<int> { return tools::remove(about, c.options); }
   auto operator()(const cli::list_command& c) const -> result<int> { return tools::list(about, c.options); }
+  auto operator()(const cli::stages_command& c) const -> result<int> { return tools::list_stages(c.format); }
   auto operator()(const cli::spec_command& c) const -> result<int> { return tools::write_spec(about, c.options); }
+  auto operator()(const cli::check_command& c) const -> result<int> { return tools::check(about, c.options); }
+  auto operator()(const cli::where_command& c) const -> result<int> { return tools::where(about, c.options); }
 
  private:
   /// Only commands that enter a container run from the protected copy of the program. The caller's descriptors go
   /// through that exec; they are marked after it.
   template <class Command, class Options>
   auto protected_from_now(Command command, const Options& options) const -> result<int> {
-    if (options.plan.empty()) OCITK_TRY(runtime::protect_self(argv, environ));  // a plan enters nothing
+    if (!options.plan) OCITK_TRY(runtime::protect_self(argv, environ));  // a plan enters nothing
     OCITK_TRY(close_later());
     return command(about, options);
   }
@@ -105,6 +109,7 @@ auto execute(const cli::request& request, char** argv) -> int {
 }  // namespace
 
 auto main(int argc, char** argv) -> int {
+  if (const auto code = tools::stages::run_applet(argc, argv)) return *code;  // `ocitk-caps` and its like
   if (auto done = open_standard_streams(); !done) return 1;  // nowhere to say it
   (void)std::signal(SIGCHLD, SIG_DFL);  // a caller that ignores it would keep us from our children's status
   (void)std::signal(SIGPIPE, SIG_IGN);  // a vanished reader is an error of write(2); the payload gets the default back

@@ -20,6 +20,7 @@ struct parent_context {
   std::string bundle{};  ///< absolute path; relative paths of the spec start here
   int pid = 0;           ///< the process that parent stages act on; 0: the calling one
   std::vector<std::string> cgroup_paths{};  ///< absolute, in join order; for the state on disk
+  std::string state{};   ///< what hooks read: one line of JSON, see spec::hook_state
 };
 
 /// Joins or makes what only a child of its own can be born into, forks init once, exits.
@@ -49,6 +50,7 @@ struct init_context {
   std::vector<unique_fd> read_only_later{};   ///< mounts that asked for `ro` and have to be filled first
   unique_fd console{};                        ///< master of the terminal, for the caller
   std::string console_name{};                 ///< "/dev/pts/0" inside the container
+  std::string state{};                        ///< what hooks read: one line of JSON, the pid as seen inside
   std::optional<sys::seccomp_filter> filter{};  ///< compiled by the parent; empty: the stage compiles it
   std::vector<std::string> warnings{};        ///< what went on in spite of something, for the log
 };

@@ -3,7 +3,8 @@
 usage: layers.py INCLUDE_DIR
 
 A header includes only from lower layers or from its own, a stage never another stage. The JSON parser is for
-spec/{read,write}.hpp and spec/detail, CLI11 for cli/options.hpp, and a stage reaches neither, not even through others.
+spec/{read,write,draft,unknown_keys}.hpp and spec/detail, CLI11 for cli/options.hpp, and a stage reaches neither, not even through others.
+spec/{read,write}.hpp and spec/detail, CLI11 for cli/parser.hpp, and a stage reaches neither, not even through others.
 Slow standard headers stay out of all of them.
 """
 
@@ -13,17 +14,17 @@ import sys
 
 LAYERS = [
     {"watch.hpp"},
-    {"error.hpp", "fd.hpp", "text.hpp"},
+    {"error.hpp", "fd.hpp", "owned.hpp", "text.hpp"},
     {"sys"},
     {"spec"},
     {"context.hpp", "stage.hpp", "watch"},
     {"cgroups", "mounts", "privileges"},
     {"stages"},
-    {"runtime"},
+    {"runtime", "check"},
     {"cli"},
     {"ocitk.hpp"},
 ]
-JSON_HOMES = re.compile(r"spec/(read|write)\.hpp$|spec/detail/")
+JSON_HOMES = re.compile(r"spec/(read|write|draft|unknown_keys)\.hpp$|spec/detail/")
 SLOW = {"<filesystem>", "<regex>", "<ranges>", "<iostream>"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]+[>"])', re.MULTILINE)
 
@@ -71,8 +72,8 @@ def check(header, included):
             complaints.append(f"{header} includes {target} of a neighbour")
     if "nlohmann" in included and not JSON_HOMES.search(header):
         complaints.append(f"{header} includes {included}: JSON is for spec/read.hpp and spec/write.hpp")
-    if "CLI/" in included and header != "cli/options.hpp":
-        complaints.append(f"{header} includes {included}: CLI11 is for cli/options.hpp")
+    if "CLI/" in included and header != "cli/parser.hpp":
+        complaints.append(f"{header} includes {included}: CLI11 is for cli/parser.hpp")
     if included in SLOW:
         complaints.append(f"{header} includes {included}, which every file that uses it pays for")
 

@@ -43,7 +43,7 @@ used_id() {
   rt delete -f "$TAG-1"
 }
 missing_program() {
-  refused "$(bundle mp '.process.args = ["no-such"]')" 'exec: "no-such": executable file not found in $PATH'
+  refused "$(bundle mp '.process.args = ["no-such"]')" 'exec: \"no-such\": executable file not found in $PATH'
   has "$(rt create -b "$(bundle mp '.process.args = ["/bin"]')" "$TAG-1" 2>&1 </dev/null || true)" "is a directory"
   has "$(rt create -b "$(bundle mp '.process.args = ["/etc/passwd"]')" "$TAG-1" 2>&1 </dev/null || true)" "permission denied"
 }
@@ -55,7 +55,7 @@ bad_interpreter() {
   has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
 not_supported() {
-  refused "$(bundle ns '.hooks = {prestart: [{path: "/bin/true"}]}')" "not supported yet" "config.json#/hooks"
+  refused "$(bundle ns '.linux.personality = {domain: "LINUX32"}')" "not supported yet" "config.json#/linux/personality"
 }
 bad_limit() {
   refused "$(bundle bl '.linux.resources.memory = {limit: 4096, swap: 1}')" "cgroup: " "config.json#/linux/resources/memory"
@@ -66,7 +66,7 @@ usage() {
   has "$(rt run --bundle 2>&1 || true)" "flag needs an argument: --bundle"
   has "$(rt start 2>&1 || true)" "requires exactly 1 argument"
   has "$("$OCITK" --root / list 2>&1 || true)" "Option --root argument should not be set to /"
-  has "$(rt kill "$TAG-x" NONSENSE 2>&1 || true)" 'unknown signal "NONSENSE"'
+  has "$(rt kill "$TAG-x" NONSENSE 2>&1 || true)" 'unknown signal \"NONSENSE\"'
   rt --help >/dev/null; rt run --help >/dev/null
 }
 codes() {

@@ -13,7 +13,7 @@ masks() {
 devices() {
   same "$(inside 'for d in null zero full random urandom tty; do stat -c "%t:%T %a" /dev/$d; done' | tr '\n' ' ')" \
     "1:3 666 1:5 666 1:7 666 1:8 666 1:9 666 5:0 666 "
-  same "$(inside 'readlink /dev/fd /dev/stdin /dev/ptmx' | tr '\n' ' ')" "/proc/self/fd /proc/self/fd/0 pts/ptmx "
+  same "$(inside 'for l in fd stdin ptmx; do readlink /dev/$l; done' | tr '\n' ' ')" "/proc/self/fd /proc/self/fd/0 pts/ptmx "
   same "$(inside 'stat -c "%t:%T %a %u:%g" /dev/mine' '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 3, fileMode: 384, uid: 5, gid: 6}]')" "1:3 600 5:6"
 }
 descriptors() {
@@ -66,9 +66,9 @@ limits() {
 }
 hostile_rootfs() {  # links in the image lead nowhere but into the image
   make_rootfs "$DIR/evil"; mkdir "$DIR/victim"
-  rm -rf "$DIR/evil/dev" "$DIR/evil/tmp"; ln -s "$DIR/victim" "$DIR/evil/dev"; ln -s ../../../../../..$DIR/victim "$DIR/evil/tmp"
+  rm -rf "$DIR/evil/dev"; ln -s "$DIR/victim" "$DIR/evil/dev"; ln -s ../../../../../..$DIR/victim "$DIR/evil/opt"
   ln -s "$DIR/victim/made" "$DIR/evil/dangling"
-  local b; b=$(sh_bundle evil 'echo ran' ".root.path = \"$DIR/evil\" | .mounts += [{destination: \"/tmp/sub\", type: \"tmpfs\", source: \"t\"}, {destination: \"/dangling\", type: \"tmpfs\", source: \"t\"}]")
+  local b; b=$(sh_bundle evil 'echo ran' ".root.path = \"$DIR/evil\" | .mounts += [{destination: \"/opt/sub\", type: \"tmpfs\", source: \"t\"}, {destination: \"/dangling\", type: \"tmpfs\", source: \"t\"}]")
   same "$(rt run -b "$b" "$TAG-1" 2>&1)" ran
   same "$(ls -A "$DIR/victim")" ""
   rm "$DIR/evil/proc" -rf; ln -s /etc "$DIR/evil/proc"
@@ -78,7 +78,10 @@ runtime_binary() {  # CVE-2019-5736: what /proc/1/exe showed before the exec can
   local b; b=$(sh_bundle bin 'sleep 100')
   rt create -b "$b" --pid-file "$DIR/pid" "$TAG-1" </dev/null >/dev/null 2>&1
   local sum; sum=$(sha256sum <"$OCITK")
-  ( : >>"/proc/$(cat "$DIR/pid")/exe" ) 2>"$DIR/err" && fail "the runtime was opened for writing"
+  exec 9<"/proc/$(cat "$DIR/pid")/exe"
+  rt start "$TAG-1"; until_ 5 status_is "$TAG-1" running
+  ( : >>/proc/self/fd/9 ) 2>"$DIR/err" && fail "the runtime was opened for writing"
+  exec 9<&-
   has "$(cat "$DIR/err")" "Read-only file system"
   same "$(sha256sum <"$OCITK")" "$sum"
   rt delete -f "$TAG-1"

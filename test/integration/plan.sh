@@ -51,7 +51,7 @@ odd_rootfs() {  # nothing to mount on; links that dangle, lead out, lead to anot
 }
 many_options() {
   as_kept many "$(bundle many "$portable"' | .process.user = {uid: 1000, gid: 1001, additionalGids: [5, 6], umask: 23}
-    | .process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 18446744073709551615}] | .process.oomScoreAdj = 100
+    | .process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 1048576}] | .process.oomScoreAdj = 100
     | .process.capabilities.inheritable = ["CAP_KILL"] | .process.capabilities.ambient = ["CAP_KILL"] | .process.cwd = "/tmp"
     | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{names: ["reboot"], action: "SCMP_ACT_ERRNO"}]}
     | .linux.sysctl = {"net.ipv4.ip_forward": "0", "kernel.shm_rmid_forced": "1"} | .domainname = "example.org"

@@ -42,7 +42,7 @@ joined() {
 much() {
   mkdir -p "$DIR/src/d"; echo x >"$DIR/src/f"
   matches "$(bundle much '.process.args = ["true"] | .process.user = {uid: 1000, gid: 1000, additionalGids: [5, 6], umask: 23}
-    | .process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 18446744073709551615}]
+    | .process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 1048576}]
     | .process.oomScoreAdj = 100 | .process.noNewPrivileges = true
     | .process.capabilities.inheritable = ["CAP_KILL"] | .process.capabilities.ambient = ["CAP_KILL"]
     | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["reboot"], action: "SCMP_ACT_ERRNO"}]}

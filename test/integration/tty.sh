@@ -8,7 +8,8 @@ tty_bundle() { bundle "$1" '.process.terminal = true | .process.args = ["sh", "-
 foreground() {
   local b out; b=$(tty_bundle tty 'tty; stty size; test -t 0 && test -t 1 && test -t 2 && echo all; echo >/dev/console; exit 3')
   local rc=0
-  out=$(script -qec "stty rows 33 cols 77; '$OCITK' --root '$STATE' run -b '$b' '$TAG-1'" /dev/null </dev/null | tr -d '\r') || rc=$?
+  out=$(script -qec "stty rows 33 cols 77; '$OCITK' --root '$STATE' run -b '$b' '$TAG-1'" /dev/null </dev/null) || rc=$?
+  out=${out//$'\r'/}
   same "$rc" 3
   has "$out" "/dev/pts/0"; has "$out" "33 77"; has "$out" "all"
 }

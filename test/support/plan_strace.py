@@ -10,6 +10,7 @@ are of, which is learned from the calls that make them. Prints the differences; 
 import difflib
 import glob
 import json
+import pathlib
 import re
 import sys
 
@@ -19,6 +20,7 @@ OUTSIDE = {
     **dict.fromkeys(['arch_prctl', 'set_tid_address', 'set_robust_list', 'rseq', 'getrandom', 'futex'], 'start-up of libc'),
     **dict.fromkeys(['rt_sigaction', 'rt_sigprocmask', 'signalfd4', 'rt_sigreturn', 'restart_syscall'], 'signals of the process itself'),
     **dict.fromkeys(['close'], 'closing'),
+    **dict.fromkeys(['exit', 'exit_group'], 'the end of a bridge'),
     **dict.fromkeys(['pipe2', 'socketpair', 'socket'], 'makes a descriptor that only we know; what is done with it is compared'),
     **dict.fromkeys(['memfd_create'], 'the compiled seccomp filter, in memory of our own'),
     **dict.fromkeys(['read', 'pread64', 'readlink', 'readlinkat', 'getcwd', 'lseek', 'getdents64', 'recvmsg', 'fstat', 'newfstatat',
@@ -42,7 +44,9 @@ COMPARED = set('''openat openat2 mkdirat mknodat symlinkat unlinkat renameat fch
     unshare sethostname setdomainname prctl setsid sched_setaffinity prlimit64 setgroups setresgid setresuid keyctl seccomp
     execve ioctl connect sendmsg bpf capset close_range'''.split())
 
-WORDS = ['', 'born', 'mapped', 'warning', 'paused', 'resume', 'left', 'ready', 'go', 'error']  # runtime/handshake.hpp
+HANDSHAKE = pathlib.Path(__file__).parents[2] / 'include/ocitk/runtime/handshake.hpp'
+WORDS = [''] + re.search(r'enum class word[^{]*\{ born = 1, ([^}]*) \}', HANDSHAKE.read_text())[1].split(', ')
+WORDS.insert(1, 'born')
 CAPABILITIES = '''CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
     NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT
     SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG

@@ -5,6 +5,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/runtime/log.hpp>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,11 @@ struct surroundings {
   const runtime::logger& log;
 };
 
+/// For the library, which prints nothing itself.
+inline auto warnings_of(const surroundings& about) -> std::function<void(error)> {
+  return [&log = about.log](const error& why) { log.write(runtime::level::warning, why); };
+}
+
 auto create(const surroundings&, const cli::create_options&) -> result<int>;
 auto run(const surroundings&, const cli::create_options&) -> result<int>;
 auto start(const surroundings&, const std::string& id) -> result<int>;
@@ -26,6 +32,9 @@ auto list(const surroundings&, const cli::list_options&) -> result<int>;
 auto kill(const surroundings&, const cli::kill_options&) -> result<int>;
 auto remove(const surroundings&, const cli::delete_options&) -> result<int>;
 auto write_spec(const surroundings&, const cli::spec_options&) -> result<int>;
+auto where(const surroundings&, const cli::where_options&) -> result<int>;
+auto list_stages(std::string_view format) -> result<int>;
+auto check(const surroundings&, const cli::check_options&) -> result<int>;
 auto print_version(std::string_view program) -> result<int>;
 
 }  // namespace ocitk::tools

@@ -62,10 +62,10 @@ auto await_death(const found& c) -> result<> {
   return {};
 }
 
-auto destroy(found& c) -> result<int> {
+auto destroy(const surroundings& about, found& c) -> result<int> {
   OCITK_TRY(kill_everything(c));
   OCITK_TRY(await_death(c));
-  OCITK_TRY(runtime::destroy(c.entry, c.known));
+  OCITK_TRY(runtime::destroy(c.entry, c.known, warnings_of(about)));
   return 0;
 }
 
@@ -76,6 +76,7 @@ auto destroy_remains(const surroundings& about, const std::string& id) -> result
   if (auto intent = entry.read_intent()) {
     OCITK_TRY(sys::cgroupfs::kill_all(intent->cgroup_paths));
     OCITK_TRY(sys::cgroupfs::remove(intent->cgroup_paths));
+    runtime::run_poststop_hooks(*intent, warnings_of(about));
   }
   OCITK_TRY(entry.remove());
   return 0;
@@ -85,7 +86,7 @@ auto unknown(const error& e) -> bool { return e.detail == "container does not ex
 
 auto force_delete(const surroundings& about, const std::string& id) -> result<int> {
   auto c = look_up(about, id);
-  if (c) return destroy(*c);
+  if (c) return destroy(about, *c);
   if (unknown(c.error())) return 0;
   return destroy_remains(about, id);
 }
@@ -98,8 +99,15 @@ auto start(const surroundings& about, const std::string& id) -> result<int> {
   if (c.now.is == status::running) return failure("cannot start an already running container");
   if (c.now.is != status::created)
     return failure(fmt::format("cannot start a container in the {} state", runtime::to_string(c.now.is)));
-  OCITK_TRY(runtime::open_gate(c.entry.dir()));
-  return 0;
+  const auto gate = OCITK_TRY(runtime::open_gate(c.entry.dir()));
+  if (c.known.hooks.poststart.empty()) return 0;
+  c.entry.unlock();  // a hook may use the container
+  OCITK_TRY(runtime::wait_for_payload(gate));
+  auto done = runtime::run_poststart_hooks(c.known, alive(c.now) && !sys::has_exited(c.now.pidfd) ? status::running : status::stopped);
+  if (done) return 0;
+  OCITK_TRY(kill_everything(c));
+  OCITK_TRY(await_death(c));
+  return std::unexpected(std::move(done.error()));
 }
 
 auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> {
@@ -129,7 +137,7 @@ auto remove(const surroundings& about, const cli::delete_options& o) -> result<i
   }
   auto c = look_up(about, o.id);
   if (!c) return std::unexpected(c.error());
-  if (c->now.is == status::stopped || c->now.is == status::created) return destroy(*c);
+  if (c->now.is == status::stopped || c->now.is == status::created) return destroy(about, *c);
   return failure(fmt::format("cannot delete container {} that is not stopped: {}", o.id, runtime::to_string(c->now.is)));
 }
 

@@ -70,7 +70,8 @@ auto new_birth(const surroundings& about, const spec::config& config, const cli:
                         .preserved = o.preserve_fds + listen,
                         .listen_fds = listen,
                         .pause = std::move(pause),
-                        .when_paused = while_paused(about, o)};
+                        .when_paused = while_paused(about, o),
+                        .warn = warnings_of(about)};
 }
 
 auto send_pidfd(const std::string& path, fd_ref pidfd) -> result<> {
@@ -123,7 +124,8 @@ auto run_detached(const surroundings& about, const spec::config& config, const c
   auto birth = OCITK_TRY(new_birth(about, config, o));
   birth.with_gate = with_gate;
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
-  OCITK_TRY(hand_over(about, nascent, o));
+  const auto child = OCITK_TRY(hand_over(about, nascent, o));
+  if (!with_gate) OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return 0;
 }
 
@@ -150,11 +152,13 @@ auto begin_foreground(const surroundings& about, const spec::config& config, con
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
   auto terminal = std::move(nascent.init.terminal);
   auto child = OCITK_TRY(hand_over(about, nascent, o));
+  OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return in_foreground{std::move(signals), std::move(pipes), std::move(nascent), std::move(terminal), std::move(child)};
 }
 
 auto run_foreground(const surroundings& about, const spec::config& config, const cli::create_options& o) -> result<int> {
   auto c = OCITK_TRY(begin_foreground(about, config, o));
+  c.nascent.published.publish("parent", "waits for the payload to end");
   c.nascent.where.unlock();
   const auto status = runtime::run_foreground({.pid = c.child.pid,
                                                .pidfd = c.child.pidfd.get(),
@@ -163,7 +167,7 @@ auto run_foreground(const surroundings& about, const spec::config& config, const
                                                .pipes = std::move(c.pipes.ours)});
   if (o.keep) return status;
   if (auto locked = c.nascent.where.lock(runtime::usual_lock_wait); !locked) return status;  // somebody deleted it
-  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known); !gone) about.log.write(runtime::level::warning, gone.error());
+  if (auto gone = runtime::destroy(c.nascent.where, c.nascent.known, warnings_of(about)); !gone) about.log.write(runtime::level::warning, gone.error());
   return status;
 }
 
@@ -189,7 +193,7 @@ auto print_plan(const surroundings& about, const cli::create_options& o, mode m)
     return {};
   };
   const auto plan = watch::plan_of(OCITK_TRY(runtime::rehearse(play)));
-  OCITK_TRY(sys::write_all(fd_ref::of(1), o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
+  OCITK_TRY(sys::write_all(fd_ref::of(1), *o.plan == "json" ? watch::plan_json(plan) : watch::plan_text(plan)));
   return 0;
 }
 
@@ -226,7 +230,7 @@ auto bring_up_traced(const surroundings& about, const cli::create_options& o, mo
 auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
   OCITK_TRY(check_options(about, o));
-  if (!o.plan.empty()) return print_plan(about, o, m);
+  if (o.plan) return print_plan(about, o, m);
   const auto target = trace_target(o, command);
   return target.empty() ? bring_up(about, o, m) : bring_up_traced(about, o, m, target);
 }

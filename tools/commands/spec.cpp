@@ -1,5 +1,6 @@
 #include "commands.hpp"
 
+#include <ocitk/runtime/stage_table.hpp>
 #include <ocitk/spec/defaults.hpp>
 #include <ocitk/spec/write.hpp>
 #include <ocitk/sys/file.hpp>
@@ -9,7 +10,7 @@
 #include <seccomp.h>
 #include <unistd.h>
 
-// spec and --version: documents about ourselves.
+// spec, stages and --version: documents about ourselves.
 namespace ocitk::tools {
 
 auto write_spec(const surroundings&, const cli::spec_options& o) -> result<int> {
@@ -20,6 +21,14 @@ auto write_spec(const surroundings&, const cli::spec_options& o) -> result<int> 
   const bool v2 = ::access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
   const auto document = spec::default_config(v2, o.rootless, ::geteuid(), ::getegid());
   OCITK_TRY(sys::write_all(*file, spec::to_json_text(document) + "\n"));
+  return 0;
+}
+
+auto list_stages(std::string_view format) -> result<int> {
+  const auto table = runtime::stage_table();
+  OCITK_TRY(sys::write_all(fd_ref::of(1), format == "json"       ? runtime::stage_json(table)
+                                          : format == "markdown" ? runtime::stage_markdown(table)
+                                                                 : runtime::stage_text(table)));
   return 0;
 }
 

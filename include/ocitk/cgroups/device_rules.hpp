@@ -106,7 +106,7 @@ inline auto covers(const rule& wide, const rule& narrow) -> bool {
 }
 
 inline auto add(std::vector<rule>& list, const rule& r) -> void {
-  const auto same = std::ranges::find_if(list, [&](const rule& old) { return same_devices(old, r); });
+  const auto same = std::find_if(list.begin(), list.end(), [&](const rule& old) { return same_devices(old, r); });
   if (same == list.end())
     list.push_back(r);
   else

@@ -96,7 +96,7 @@ class planner {
  private:
   [[nodiscard]] auto find(std::string_view controller) const -> std::optional<std::size_t> {
     for (std::size_t i = 0; i < places_.size(); ++i)
-      if (places_[i].limits && (places_[i].is_v2 || std::ranges::find(places_[i].controllers, controller) !=
+      if (places_[i].limits && (places_[i].is_v2 || std::find(places_[i].controllers.begin(), places_[i].controllers.end(), controller) !=
                                                         places_[i].controllers.end()))
         return i;
     return {};
@@ -289,7 +289,7 @@ inline auto planner::hugetlb() -> void {
 
 /// v1 only; v2 has nothing of the kind.
 inline auto planner::network() -> void {
-  if (!wanted_.network || std::ranges::any_of(places_, [](const place& p) { return p.is_v2 && p.limits; })) return;
+  if (!wanted_.network || std::any_of(places_.begin(), places_.end(), [](const place& p) { return p.is_v2 && p.limits; })) return;
   if (wanted_.network->class_id)
     put("net_cls", "net_cls.classid", std::to_string(*wanted_.network->class_id), "/linux/resources/network/classID");
   for (const auto& p : wanted_.network->priorities)

@@ -1,16 +1,15 @@
 #ifndef OCITK_CLI_OPTIONS_HPP
 #define OCITK_CLI_OPTIONS_HPP
 
-#include <CLI/CLI.hpp>
-#include <fmt/core.h>
+#include <ocitk/cli/parser.hpp>
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <expected>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,7 +31,7 @@ struct create_options {  ///< of run, too
   std::string bundle{}, console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
   bool no_pivot = false, no_new_keyring = false, detach = false, keep = false, no_subreaper = false;
   int preserve_fds = 0;
-  std::string plan{};         ///< "text" or "json": print what would be done, do nothing
+  std::optional<std::string> plan{};  ///< "text" or "json": print what would be done, do nothing
   std::string trace{};        ///< absolute, or "-" for a time line on standard error
   std::string stop_before{};  ///< a stage
   std::string shell_at{};     ///< a stage
@@ -57,8 +56,19 @@ struct spec_options {
   bool rootless = false;
 };
 
+struct check_options {
+  std::string bundle{};  ///< absolute
+  bool json = false, strict = false;
+};
+
+struct where_options {
+  std::string id{};
+  bool json = false;
+};
+
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
+struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
 struct create_command { create_options options{}; };
 struct run_command { create_options options{}; };
 struct start_command { std::string id{}; };
@@ -67,9 +77,12 @@ struct kill_command { kill_options options{}; };
 struct delete_command { delete_options options{}; };
 struct list_command { list_options options{}; };
 struct spec_command { spec_options options{}; };
+struct check_command { check_options options{}; };
+struct where_command { where_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
-                             kill_command, delete_command, list_command, spec_command>;
+                             kill_command, delete_command, list_command, spec_command, stages_command, check_command,
+                             where_command>;
 
 struct request {
   global_options global{};
@@ -97,150 +110,18 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-/// How an option is spelled and what it takes.
-struct option {
-  std::string_view name, short_name{};
-  bool is_flag = false;
-  std::string_view implied{};  ///< the value of a bare `--name`; empty: one has to be given
-};
-
-struct failed_parse {
-  std::string message{};
-};
-
-inline auto as_bool(std::string_view text) -> std::optional<bool> {
-  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "True") return true;
-  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE" || text == "False") return false;
-  return std::nullopt;
-}
-
-/// Rewrites one token of Go's grammar for CLI11: `-bundle x`, `-b=x`, `--force=true`.
-class normalizer {
- public:
-  normalizer(std::vector<option> known, bool stop_after_first) : known_{std::move(known)}, stop_{stop_after_first} {}
-
-  auto operator()(const std::vector<std::string>& words) -> std::expected<void, failed_parse> {
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const auto& word = words[i];
-      const bool is_positional = word.size() < 2 || word[0] != '-' || only_positionals_;
-      if (is_positional) {
-        positionals.push_back(word);
-        if (stop_) only_positionals_ = true;
-        continue;
-      }
-      if (word == "--") {
-        only_positionals_ = true;
-        continue;
-      }
-      if (auto done = take(words, i); !done) return done;
-    }
-    return {};
-  }
-
-  std::vector<std::string> options{};      ///< for CLI11, `--name=value` each
-  std::vector<std::string> positionals{};
-  bool help = false;
-
- private:
-  auto find(std::string_view name) const -> const option* {
-    for (const auto& o : known_)
-      if (o.name == name || (!o.short_name.empty() && o.short_name == name)) return &o;
-    return nullptr;
-  }
-  auto take(const std::vector<std::string>& words, std::size_t& i) -> std::expected<void, failed_parse> {
-    const std::string_view word = words[i];
-    auto name = word.substr(word.starts_with("--") ? 2 : 1);
-    const auto equals = name.find('=');
-    std::optional<std::string> value;
-    if (equals != name.npos) value = std::string{name.substr(equals + 1)};
-    name = name.substr(0, equals);
-    if (name == "help" || name == "h") {
-      help = true;
-      return {};
-    }
-    const auto* o = find(name);
-    if (o == nullptr) return std::unexpected(failed_parse{fmt::format("flag provided but not defined: -{}", name)});
-    if (o->is_flag) return take_flag(*o, value);
-    if (!value && !o->implied.empty()) value = std::string{o->implied};
-    if (!value && i + 1 == words.size())
-      return std::unexpected(failed_parse{fmt::format("flag needs an argument: {}{}", word.starts_with("--") ? "--" : "-", name)});
-    options.push_back(fmt::format("--{}={}", o->name, value ? *value : words[++i]));
-    return {};
-  }
-  auto take_flag(const option& o, const std::optional<std::string>& value) -> std::expected<void, failed_parse> {
-    const auto on = value ? as_bool(*value) : std::optional{true};
-    if (!on)
-      return std::unexpected(failed_parse{fmt::format("invalid boolean value \"{}\" for -{}: parse error", *value, o.name)});
-    options.push_back(fmt::format("--{}={}", o.name, *on ? "true" : "false"));
-    return {};
-  }
-
-  std::vector<option> known_;
-  bool stop_;
-  bool only_positionals_ = false;
-};
-
-/// One command: its options are declared once, for the grammar, for CLI11 and for the help.
-class parser {
- public:
-  explicit parser(std::string about) : app_{std::move(about)} { app_.set_help_flag(); }
-
-  auto flag(std::string_view name, std::string_view short_name, bool& target, const std::string& text) -> void {
-    known_.push_back({name, short_name, true, {}});
-    app_.add_flag(fmt::format("--{}", name), target, text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  }
-  template <class T>
-  auto value(std::string_view name, std::string_view short_name, T& target, const std::string& text) -> void {
-    known_.push_back({name, short_name, false, {}});
-    declare(name, target, text);
-  }
-  /// `--name` alone means `implied`.
-  auto optional_value(std::string_view name, std::string_view implied, std::string& target, const std::string& text) -> void {
-    known_.push_back({name, {}, false, implied});
-    declare(name, target, text);
-  }
-  template <class T>
-  auto declare(std::string_view name, T& target, const std::string& text) -> void {
-    app_.add_option(fmt::format("--{}", name), target, text)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  }
-  /// Fills the targets; what is no option stays in `positionals`.
-  auto parse(const std::vector<std::string>& words, bool stop_after_first) -> std::expected<void, failed_parse> {
-    normalizer prepare{known_, stop_after_first};
-    if (auto done = prepare(words); !done) return done;
-    positionals = std::move(prepare.positionals);
-    help = prepare.help;
-    try {
-      auto reversed = std::move(prepare.options);
-      std::reverse(reversed.begin(), reversed.end());
-      app_.parse(reversed);
-    } catch (const CLI::ParseError& e) {
-      return std::unexpected(failed_parse{e.what()});
-    }
-    return {};
-  }
-  [[nodiscard]] auto text(const std::string& usage) const -> std::string {
-    std::string all = "NAME:\n   ocitk - " + app_.get_description() + "\n\nUSAGE:\n   " + usage + "\n\nOPTIONS:\n";
-    for (const auto* o : app_.get_options()) all += fmt::format("   {:<24} {}\n", o->get_name(), o->get_description());
-    return all + fmt::format("   {:<24} {}\n", "--help", "show help");
-  }
-
-  std::vector<std::string> positionals{};
-  bool help = false;
-
- private:
-  CLI::App app_;
-  std::vector<option> known_;
-};
-
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 8> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 11> commands{{
+    {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
     {"kill", "send a signal to a container's process"},
     {"list", "show the containers of a state root"},
     {"run", "make and start a container"},
     {"spec", "write a config.json to start from"},
+    {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
 inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
@@ -262,7 +143,7 @@ inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
   p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
   p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
   p.value("preserve-fds", "", o.preserve_fds, "descriptors from 3 on to pass to the process");
-  p.optional_value("plan", "text", o.plan, "print what would be done and do nothing; --plan=json for programs");
+  p.maybe_value("plan", o.plan, "print what would be done and do nothing; --plan=json for programs");
   p.value("trace", "", o.trace, "file for a trace of all system calls (Chrome trace format); -: a time line");
   p.value("stop-before", "", o.stop_before, "stop the half-built container before a stage");
   p.value("shell-at", "", o.shell_at, "open a shell in the half-built container before a stage");
@@ -315,6 +196,9 @@ class command_line {
     if (name == "delete") return remove(words);
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
+    if (name == "stages") return stages(words);
+    if (name == "check") return check(words);
+    if (name == "where") return where(words);
     return fail(fmt::format("No help topic for '{}'", name));
   }
 
@@ -359,7 +243,8 @@ class command_line {
     o.bundle = without_trailing_slashes(absolute(o.bundle.empty() ? "." : o.bundle));
     for (auto* path : {&o.console_socket, &o.pidfd_socket, &o.pid_file}) *path = absolute(*path);
     if (o.trace != "-") o.trace = absolute(o.trace);
-    if (!o.plan.empty() && o.plan != "text" && o.plan != "json") return fail("--plan is text or json, not " + o.plan);
+    if (o.plan && o.plan->empty()) o.plan = "text";
+    if (o.plan && *o.plan != "text" && *o.plan != "json") return fail("--plan is text or json, not " + *o.plan);
     out_.what = Command{std::move(o)};
     return {};
   }
@@ -407,6 +292,31 @@ class command_line {
     out_.what = list_command{o};
     return {};
   }
+  auto stages(const std::vector<std::string>& words) -> outcome {
+    stages_command o{.format = "text"};
+    parser p{"list the stages of a setup in their order"};
+    p.value("format", "f", o.format, "text, json or markdown");
+    const auto go = take(p, words, 0, 0);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (o.format != "text" && o.format != "json" && o.format != "markdown") return fail("invalid format option");
+    out_.what = std::move(o);
+    return {};
+  }
+  auto where(const std::vector<std::string>& words) -> outcome {
+    where_options o;
+    std::string format = "text";
+    parser p{"show how far the setup of a container is and what it waits for"};
+    p.value("format", "f", format, "text or json");
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "text" && format != "json") return fail("invalid format option");
+    o.id = p.positionals[0];
+    o.json = format == "json";
+    out_.what = where_command{std::move(o)};
+    return {};
+  }
   auto spec(const std::vector<std::string>& words) -> outcome {
     spec_options o;
     parser p{"write a config.json to start from"};
@@ -415,6 +325,21 @@ class command_line {
     const auto go = take(p, words, 0, 0);
     if (!go) return std::unexpected(go.error());
     if (*go) out_.what = spec_command{std::move(o)};
+    return {};
+  }
+  auto check(const std::vector<std::string>& words) -> outcome {
+    check_options o;
+    std::string format = "text";
+    parser p{"judge a bundle, by default the current directory, before anything runs"};
+    p.value("format", "f", format, "text or json");
+    p.flag("strict", "", o.strict, "let warnings count as errors");
+    const auto go = take(p, words, 0, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "text" && format != "json") return fail("invalid format option");
+    o.json = format == "json";
+    o.bundle = without_trailing_slashes(absolute(p.positionals.empty() ? "." : p.positionals[0]));
+    out_.what = check_command{std::move(o)};
     return {};
   }
 

@@ -40,7 +40,7 @@ inline auto plan_hierarchies(const std::vector<own_cgroup>& cgroups, const std::
     if (c.controllers.front().starts_with(named)) h.source = c.controllers.front().substr(named.size());
     if (h.name.find(',') != std::string::npos) h.aliases = c.controllers;
     const auto same = [&](const hierarchy_mount& other) { return other.name == h.name; };
-    if (std::ranges::none_of(all, same)) all.push_back(std::move(h));
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(h));
   }
   return all;
 }
@@ -48,7 +48,7 @@ inline auto plan_hierarchies(const std::vector<own_cgroup>& cgroups, const std::
 /// The host's cgroup file systems, as far as a mount inside cares.
 inline auto host_is_unified(const std::vector<own_cgroup>& cgroups) -> bool {
   if (!cgroups.empty())
-    return std::ranges::all_of(cgroups, [](const own_cgroup& c) { return c.controllers.empty(); });
+    return std::all_of(cgroups.begin(), cgroups.end(), [](const own_cgroup& c) { return c.controllers.empty(); });
   struct statfs fs{};
   return ::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
@@ -108,7 +108,7 @@ inline auto make_v2(const init_context& ctx, const spec::mount& m, const plan& a
   p.read_only = false;  // of the mount only: the superblock is the host's
   auto made = make_filesystem("cgroup2", m.source, p);
   if (made || (made.error().code != EPERM && made.error().code != EBUSY)) return made;
-  const auto unified = std::ranges::find_if(ctx.cgroups, [](const own_cgroup& c) { return c.controllers.empty(); });
+  const auto unified = std::find_if(ctx.cgroups.begin(), ctx.cgroups.end(), [](const own_cgroup& c) { return c.controllers.empty(); });
   if (unified == ctx.cgroups.end()) return make_bind("/sys/fs/cgroup", detail::inner_plan(asked));
   const bool own = ctx.spec.linux.has("cgroup");
   return make_bind(own ? unified->mountpoint + "/" + unified->below : unified->mountpoint, detail::inner_plan(asked));

@@ -11,7 +11,9 @@
 #include <ocitk/text.hpp>
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,10 +63,41 @@ inline auto clone_root(init_context& ctx, const std::string& path) -> result<> {
   return {};
 }
 
-inline auto attach_root(const init_context& ctx) -> result<> {
+/// Hooks that run before the pivot look for the root at its path, in here and through /proc/PID/ns/mnt.
+inline auto wants_own_path(const spec::hooks& all) -> bool {
+  return !all.prestart.empty() || !all.create_runtime.empty() || !all.create_container.empty();
+}
+
+/// Keeps the mount that a path is on from showing on the host what is mounted on the path.
+inline auto cut_off_mount_of(const std::string& path) -> result<> {
+  std::string real(PATH_MAX, '\0');
+  if (::realpath(path.c_str(), real.data()) == nullptr) return failed("realpath", path);
+  real.resize(real.find('\0'));
+  struct mount_attr attr{};
+  attr.propagation = MS_PRIVATE;
+  while (sys::kernel::mount_setattr(AT_FDCWD, real.c_str(), 0, attr) != 0) {
+    if (errno != EINVAL || real == "/") return failed("mount_setattr", real);  // EINVAL: not the root of a mount
+    real.resize(std::max<std::size_t>(real.rfind('/'), 1));
+  }
+  return {};
+}
+
+/// Over the directory it was cloned from; false where that cannot be reached.
+inline auto attach_at(const init_context& ctx, const std::string& path) -> result<bool> {
+  const auto place = sys::open_at(fd_ref::cwd(), path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!place && place.error().code == EACCES) return false;
+  if (!place) return std::unexpected(place.error());
+  const auto host = propagation_of_host(ctx.spec.linux.rootfs_propagation);
+  if (host.flag == MS_SHARED || !host.recursive) OCITK_TRY(cut_off_mount_of(path));
+  OCITK_TRY(sys::move_onto(ctx.rootfs, *place));
+  return true;
+}
+
+inline auto attach_root(const init_context& ctx, const std::string& path) -> result<> {
   const std::string_view word = ctx.spec.linux.rootfs_propagation;
   const std::uint64_t kept = word.ends_with("slave") ? MS_SLAVE : MS_PRIVATE;
   OCITK_TRY(sys::set_attributes(ctx.rootfs, {.propagation = kept}, true));
+  if (wants_own_path(ctx.spec.hooks) && OCITK_TRY(attach_at(ctx, path))) return {};
   auto done = sys::move_onto_root(ctx.rootfs);
   if (!done && done.error().code == EINVAL && !OCITK_TRY(sys::is_directory(ctx.rootfs)))
     return failure("invalid rootfs: not an absolute path, or a symlink");
@@ -73,7 +106,8 @@ inline auto attach_root(const init_context& ctx) -> result<> {
 
 }  // namespace detail
 
-/// Puts a clone of the root on top of `/`, cut off from the host. Lookups of the host's paths still see the host.
+/// Puts a clone of the root on top of `/`, cut off from the host; with hooks that look for it, on its own path. Lookups
+/// of the host's paths still see the host.
 ///
 /// Reads    /root/path, /linux/rootfsPropagation
 /// Process  init, in the container's mount namespace
@@ -84,7 +118,7 @@ inline auto raise_root(init_context& ctx) -> result<> {
   OCITK_TRY(at("/linux/rootfsPropagation", [&] { return detail::cut_from_host(ctx.spec.linux.rootfs_propagation); }));
   const auto raise = [&]() -> result<> {
     OCITK_TRY(detail::clone_root(ctx, path));
-    return trying(path, detail::attach_root(ctx));
+    return trying(path, detail::attach_root(ctx, path));
   };
   return at("/root/path", raise);
 }
@@ -116,7 +150,7 @@ inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> r
 
 /// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.
 inline auto adopt_mode(plan& p, const target& t) -> result<> {
-  if (!t.existed || std::ranges::any_of(p.data, [](const auto& o) { return names(o, "mode"); })) return {};
+  if (!t.existed || std::any_of(p.data.begin(), p.data.end(), [](const auto& o) { return names(o, "mode"); })) return {};
   p.data.push_back("mode=" + sys::kernel::shown(sys::kernel::octal{OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U}));
   return {};
 }

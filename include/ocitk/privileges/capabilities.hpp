@@ -2,6 +2,7 @@
 #define OCITK_PRIVILEGES_CAPABILITIES_HPP
 
 #include <ocitk/error.hpp>
+#include <ocitk/owned.hpp>
 #include <ocitk/spec/config.hpp>
 #include <ocitk/sys/kernel/call.hpp>
 #include <ocitk/sys/prctl.hpp>
@@ -11,7 +12,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,7 +46,7 @@ constexpr auto bit(int number) -> mask { return mask{1} << number; }
 
 /// "CAP_KILL" for 5.
 inline auto name_of(int number) -> std::string {
-  const std::unique_ptr<char, decltype(&::cap_free)> lower{::cap_to_name(number), &::cap_free};
+  const owned<char*, ::cap_free> lower{::cap_to_name(number)};
   std::string text{lower ? lower.get() : ""};
   for (char& c : text)
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
@@ -119,7 +119,7 @@ inline auto plan(const std::optional<spec::capabilities>& asked, const offer& fr
 
 namespace detail {
 
-using handle = std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&::cap_free)>;
+using handle = owned<cap_t, ::cap_free>;
 
 inline auto flag_mask(cap_t state, cap_flag_t flag, mask known) -> mask {
   mask set = 0;
@@ -152,7 +152,7 @@ inline auto available() -> result<offer> {
     have.held.permitted = have.held.effective = have.known;
     return have;
   }
-  const detail::handle state{::cap_get_proc(), &::cap_free};
+  const detail::handle state{::cap_get_proc()};
   if (!state) return failed("capget");
   have.held.permitted = detail::flag_mask(state.get(), CAP_PERMITTED, have.known);
   have.held.effective = detail::flag_mask(state.get(), CAP_EFFECTIVE, have.known);
@@ -205,7 +205,7 @@ inline auto set(cap_t state, const sets& wanted) -> result<> {
 
 /// Calls    capset(2), prctl(2) PR_CAP_AMBIENT, then capget(2) to compare
 inline auto apply(sets wanted, std::vector<std::string>& warnings) -> result<> {
-  const detail::handle state{::cap_init(), &::cap_free};
+  const detail::handle state{::cap_init()};
   if (!state) return failed("cap_init");
   OCITK_TRY(detail::mark(state.get(), CAP_PERMITTED, wanted.permitted));
   OCITK_TRY(detail::mark(state.get(), CAP_EFFECTIVE, wanted.effective));

@@ -3,6 +3,7 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/explain.hpp>
+#include <ocitk/runtime/hooks.hpp>
 #include <ocitk/runtime/launch.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/runtime/status.hpp>
@@ -36,11 +37,13 @@ struct birth {
   std::array<unique_fd, 3> stdio{};  ///< for the payload; empty ones: the caller's
   pause_request pause{};
   at_pause when_paused{};
+  warn_to warn{};
 };
 
 /// A container whose init waits for `go`; undone in reverse order unless kept.
 struct nascent {
   entry where;
+  poststop_guard afterwards;
   stages::cgroup::cgroup_guard cgroups;
   ready_init init{};
   record known{};
@@ -50,13 +53,17 @@ struct nascent {
 namespace detail {
 
 /// RFC 3339 in UTC, with nanoseconds.
+inline auto time_text(const timespec& when) -> std::string {
+  tm utc{};
+  ::gmtime_r(&when.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, when.tv_nsec);
+}
+
 inline auto now_text() -> std::string {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  ::gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+  return time_text(now);
 }
 
 inline auto first_record(const birth& b) -> record {
@@ -88,7 +95,8 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 }
 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
-                     std::optional<sys::seccomp_filter> filter, const progress& published) -> result<ready_init> {
+                     std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared)
+    -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
@@ -99,7 +107,17 @@ inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, uniq
             .pause = std::move(b.pause),
             .published = &published};
   const auto& unified = cgroups.unified();
-  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused);
+  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared);
+}
+
+/// While init waits with everything mounted: `poststop` is due from now on, then the hooks that may set up more.
+inline auto run_hooks_of_creation(const birth& b, const entry& where, record& known, poststop_guard& afterwards) -> result<> {
+  known.hooks = b.spec.hooks;
+  OCITK_TRY(where.write_intent(known));
+  afterwards.arm(known);
+  parent_context here{.spec = b.spec, .id = b.id, .bundle = b.bundle, .pid = known.pid,
+                      .state = hook_state(known, status::creating, known.pid)};
+  return run_stage(stages::run_create_runtime_hooks{}, here);
 }
 
 /// What can be judged without the kernel is judged before anything exists.
@@ -123,18 +141,27 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
-  OCITK_TRY(made.write_intent(known));
   auto published = OCITK_TRY(progress::make(made.dir()));
-  published.publish("parent", "cgroup", ::getpid());
+  published.born("parent", ::getpid());
+  published.publish("parent", "writes what it intends");
+  OCITK_TRY(made.write_intent(known));
+  published.publish("parent", "cgroup");
+  poststop_guard afterwards{b.warn};
   auto cgroups = OCITK_TRY(explaining(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); })));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
-  published.publish("parent", "unshare");
-  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published));
+  const auto when_prepared = [&](const ready_init& init) {
+    published.publish("parent", stages::run_create_runtime_hooks::name);
+    known.pid = init.process.pid();
+    return detail::run_hooks_of_creation(b, made, known, afterwards);
+  };
+  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared));
+  known.hooks = b.spec.hooks;
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
-  return nascent{.where = std::move(made), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
+  published.publish("parent", "hands over what callers wait for");
+  return nascent{.where = std::move(made), .afterwards = std::move(afterwards), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
 }
 
 /// Writes the state and lets init go on: to its gate, or to its payload. From here on the container outlives us.
@@ -142,18 +169,37 @@ inline auto deliver(nascent& n) -> result<sys::child> {
   OCITK_TRY(n.where.write_state(n.known));
   OCITK_TRY(n.init.talk.say(word::go));
   n.cgroups.keep();
+  n.afterwards.keep();
   n.where.keep();
   return n.init.process.let_go();
 }
 
-/// The processes, cgroups and files of a container whose init is dead or about to be killed, last of all its name.
+/// Waits until the payload runs, then runs the poststart hooks. Where one fails, nothing of the container is left.
+inline auto follow_up(nascent& n, const sys::child& init, const warn_to& warn) -> result<>;
+
+/// The processes and cgroups of a container whose init is dead or about to be killed; then its hooks; last of all its
+/// name and files: whoever is killed in the middle can be called again.
 ///
 /// Calls  kill(2), rmdir(2), unlinkat(2)
 /// Fails  EBUSY naming processes that would not die
-inline auto destroy(entry& where, const record& known) -> result<> {
+inline auto destroy(entry& where, const record& known, const warn_to& warn) -> result<> {
   if (!known.own_pid_namespace) OCITK_TRY(sys::cgroupfs::kill_all(known.cgroup_paths));
   OCITK_TRY(sys::cgroupfs::remove(known.cgroup_paths));
+  run_poststop_hooks(known, warn);
   return where.remove();
+}
+
+inline auto follow_up(nascent& n, const sys::child& init, const warn_to& warn) -> result<> {
+  if (n.known.hooks.poststart.empty()) return {};
+  n.published.publish("parent", "waits for the payload to begin");
+  while (!OCITK_TRY(n.init.talk.listen()).gone) {}  // init's end closes when it becomes the payload
+  n.published.publish("parent", stages::run_create_runtime_hooks::name);
+  auto done = run_poststart_hooks(n.known, sys::has_exited(init.pidfd) ? status::stopped : status::running);
+  if (done) return done;
+  (void)sys::send_signal(init.pidfd, SIGKILL);  // dead already is as good
+  (void)sys::exit_status(init.pid);
+  if (auto gone = destroy(n.where, n.known, warn); !gone && warn) warn(std::move(gone.error()));
+  return done;
 }
 
 }  // namespace ocitk::runtime

@@ -140,7 +140,7 @@ inline auto clause_of_program(const error& e, const spec::process& process) -> s
 inline auto clause_of_privilege(const error& e) -> std::string {
   if (e.code != EPERM && e.code != EACCES) return {};
   auto proc = sys::open_proc();
-  return sys::why_not_permitted(e, sys::standing_now(proc ? std::move(*proc) : unique_fd{}));
+  return sys::why_not_permitted(e, sys::rights_now(proc ? std::move(*proc) : unique_fd{}));
 }
 
 inline auto limit_of(fd_ref proc, const sys::namespace_kind& kind) -> std::optional<std::uint64_t> {

@@ -28,6 +28,8 @@
 ///       |<--- paused (stage) ----------------------------|   only if --stop-before or --shell-at name
 ///       |---- resume (terminal of the shell) ----------->|   a stage
 ///       |<--- left (status of the shell) ----------------|
+///       |<--- prepared (mounts and devices are there) ----|   only with hooks that want it,
+///       |---- hooked ------------------------------------>|   once
 ///       |<--- ready (terminal, if there is one) ----------|
 ///       |---- go ---------------------------------------->|
 ///
@@ -35,7 +37,7 @@
 /// to init that its parent died, and it goes too (threat F2).
 namespace ocitk::runtime {
 
-enum class word : std::uint8_t { born = 1, mapped, warning, paused, resume, left, ready, go, error };
+enum class word : std::uint8_t { born = 1, mapped, warning, paused, resume, left, prepared, hooked, ready, go, error };
 
 inline auto to_string(word w) -> std::string_view {
   switch (w) {
@@ -45,6 +47,8 @@ inline auto to_string(word w) -> std::string_view {
     case word::paused: return "paused";
     case word::resume: return "resume";
     case word::left: return "left";
+    case word::prepared: return "prepared";
+    case word::hooked: return "hooked";
     case word::ready: return "ready";
     case word::go: return "go";
     case word::error: return "error";

@@ -4,6 +4,7 @@
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
+#include <ocitk/runtime/hooks.hpp>
 #include <ocitk/runtime/pause.hpp>
 #include <ocitk/runtime/pipelines.hpp>
 #include <ocitk/runtime/progress.hpp>
@@ -34,6 +35,7 @@ struct newborn {
   bool has_listen_fds = false;            ///< some of them are LISTEN_FDS
   int listen_fds = 0;
   bool waits_for_maps = false;            ///< born into a new user namespace
+  bool meets_parent = false;              ///< when everything is mounted: the parent has hooks to run then
   pause_request pause{};
   const progress* published = nullptr;    ///< shared with the parent
 
@@ -81,6 +83,13 @@ inline auto await(const channel& parent, word wanted) -> result<> {
   if (heard.gone) ::_exit(failed_at_start);
   if (heard.said != wanted) return failure("the parent said something else than expected");
   return {};
+}
+
+/// The parent's hooks see the mounts, and may add some, before init goes on to the last ones.
+inline auto wait_for_hooks(const newborn& n) -> result<> {
+  n.publish("waits for hooks of the parent");
+  OCITK_TRY(n.parent.say(word::prepared));
+  return await(n.parent, word::hooked);
 }
 
 /// In a user namespace of its own init is nobody until the maps are there.
@@ -141,21 +150,34 @@ inline auto find_payload(const init_context& ctx, const newborn& n) -> result<pa
   return p;
 }
 
+/// Tells who looks from outside what comes, and whether it is waited for.
+inline auto arrive(std::string_view stage, newborn& n, pause_watch& pauses) -> verdict {
+  if (!pauses.stops_before(stage)) n.publish(stage);
+  else n.publish("stopped before " + std::string{stage});
+  const auto then = pauses(stage);
+  if (pauses.is_shell()) n.published = nullptr;  // a copy of init: only one of the two may speak for it
+  if (pauses.stops_before(stage)) n.publish(stage);
+  return then;
+}
+
 inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
+    n.publish("waits for its id maps");
     OCITK_TRY(await(n.parent, word::mapped));
     OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   OCITK_TRY(take_stdio(n.stdio));
   forget_callers_settings();
+  result<> met;
   const auto next = [&](std::string_view stage) {
-    n.publish(stage);
-    return pauses(stage);
+    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n);
+    return met ? arrive(stage, n, pauses) : verdict::stop;
   };
   const bool late = ctx.spec.process->no_new_privileges;
   OCITK_TRY(late ? confine_late(ctx, next) : confine_early(ctx, next));
+  OCITK_TRY(std::move(met));
   OCITK_TRY(pauses.problem());
   OCITK_TRY(sys::set_dumpable(false));  // a change of ids may have set it again
   return change_null_devices();
@@ -163,15 +185,15 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
 
 /// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
 /// shell that is to see the container complete loads it for itself.
-inline auto pause_at_the_end(const init_context& ctx, pause_watch& pauses) -> result<> {
+inline auto pause_at_the_end(const init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   const bool late = ctx.spec.process->no_new_privileges;
-  if (late) (void)pauses(stages::load_filter::name);  // nothing is run or left out here; problem() tells
+  if (late) (void)arrive(stages::load_filter::name, n, pauses);  // nothing is run or left out here; problem() tells
   OCITK_TRY(pauses.problem());
   if (late && pauses.is_shell()) {
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
   }
-  (void)pauses(stages::execute::name);
+  (void)arrive(stages::execute::name, n, pauses);
   return pauses.problem();
 }
 
@@ -182,10 +204,25 @@ inline auto report_warnings(const init_context& ctx, const channel& parent) -> r
 
 /// One line on the container's stderr, in the words that callers of runc know.
 [[noreturn]] inline auto die_at_start(const std::string& path, const error& why, const spec::config& spec) -> void {
+  constexpr std::size_t longest = 4096;
   const auto line = why.call == "execve" ? line_of_failed_exec(path, why.code, spec)
-                                         : fmt::format("{}\n", to_string(why));
+                                         : sys::printable(to_string(why), longest) + "\n";
   [[maybe_unused]] const auto ignored = ::write(2, line.data(), line.size());  // nobody is left to be told
   ::_exit(failed_at_start);
+}
+
+/// The last hooks, with the rights, the environment and the directory of the payload, and under its filter.
+inline auto run_last_hooks(const init_context& ctx, const payload& p) -> result<> {
+  const auto commands = stages::hooks::plan(ctx.spec.hooks, stages::hooks::moment::start_container);
+  if (commands.empty()) return {};
+  const auto state = hook_state(ctx, status::created);
+  const auto confine = [&]() -> result<> {
+    if (!ctx.spec.process->no_new_privileges) return {};  // in force for long
+    init_context rest{.spec = ctx.spec, .filter = ctx.filter};
+    return run_stage(stages::load_filter{}, rest);
+  };
+  return stages::hooks::run_in_order(
+      commands, {.state = state, .environment = p.env, .longest_output = stages::hooks::quoted_by_init}, confine);
 }
 
 /// Everything after the parent let go. Returns only to tell why not.
@@ -193,6 +230,8 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
   if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  n.publish(stages::run_create_container_hooks::name);
+  OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
   OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
@@ -212,18 +251,19 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
     ::_exit(detail::failed_at_start);
   };
   pause_watch pauses{n.pause, n.parent, ctx};
+  if (!ctx.spec.hooks.create_container.empty()) ctx.state = hook_state(ctx, status::creating);
   if (auto done = detail::set_up(ctx, n, pauses); !done) give_up(done.error());
   n.publish("exec");
   const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
   if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
-  if (auto done = detail::pause_at_the_end(ctx, pauses); !done) give_up(done.error());
-  n.publish("to be let go");
+  if (auto done = detail::pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
+  n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
   if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
-  n.parent.close();
-  n.publish(n.gate ? "the gate, for start" : "exec");
+  if (n.gate) n.parent.close();  // else it tells by its end when the payload runs
+  n.publish(n.gate ? "waits at the gate for start" : "exec");
   const auto done = detail::start(ctx, n, *payload);
   detail::die_at_start(payload->path, done.error(), ctx.spec);
 }

@@ -62,6 +62,9 @@ struct ready_init {
 /// What the parent does while init waits at a stage: returns to let it go on, fails to have it torn down.
 using at_pause = std::function<result<>(std::string_view stage, ready_init& init)>;
 
+/// What the parent does while init waits with everything mounted; fails to have it torn down.
+using at_prepared = std::function<result<>(const ready_init& init)>;
+
 namespace detail {
 
 /// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned. It tries by path
@@ -120,8 +123,11 @@ inline auto clone_into(std::uint64_t flags, int cgroup) -> result<sys::child> {
   });
 }
 
+inline constexpr std::string_view waits_for_init = "waits for init to be ready";
+
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result<> {
+inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared, const progress& published)
+    -> result<> {
   for (;;) {
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
@@ -131,8 +137,16 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result
       continue;
     }
     if (heard.said == word::paused && when_paused) {
+      published.publish("parent", "stopped before " + heard.text);
       OCITK_TRY(when_paused(heard.text, init));
       OCITK_TRY(init.talk.say(word::resume));
+      published.publish("parent", waits_for_init);
+      continue;
+    }
+    if (heard.said == word::prepared && when_prepared) {
+      OCITK_TRY(when_prepared(init));
+      OCITK_TRY(init.talk.say(word::hooked));
+      published.publish("parent", waits_for_init);
       continue;
     }
     if (heard.said != word::ready) return failure("init said something else than expected");
@@ -150,37 +164,45 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused) -> result
 /// Process  parent
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
-inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {}) -> result<ready_init> {
+inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {},
+                   const at_prepared& when_prepared = {}) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
   const bool by_bridge = !namespaces.joins.empty();
+  static const progress nobody_looks;
+  const auto& published = n.published != nullptr ? *n.published : nobody_looks;
+  published.publish("parent", "rootfs");
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
+  published.publish("parent", "unshare");
   n.waits_for_maps = ctx.spec.linux.creates("user");
+  n.meets_parent = when_prepared && meet_parent(ctx.spec.hooks);
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
+  published.publish(by_bridge ? "bridge" : "init", "being born");  // before it is there: then it speaks for itself
   ready_init init;
   init.process = kept_child{OCITK_TRY(explaining(detail::clone_into(flags, cgroup2), ctx.spec.linux))};
   if (init.process.pid() == 0) {
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
   }
-  const auto* published = n.published;
-  if (published != nullptr) published->publish(by_bridge ? "bridge" : "init", "being born", init.process.pid());
+  published.born(by_bridge ? "bridge" : "init", init.process.pid());
   n = {};  // init's ends are init's: their end must show when it dies
   init.talk = std::move(mine);
-  if (by_bridge) init.process = OCITK_TRY(detail::meet_init(init.process, init.talk));
-  if (published != nullptr) {
-    published->publish("init", {}, init.process.pid());
-    published->publish("parent", "init to be ready");
+  if (by_bridge) {
+    published.publish("parent", "waits for the bridge to make init");
+    init.process = OCITK_TRY(detail::meet_init(init.process, init.talk));
+    published.born("init", init.process.pid());
   }
   OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
   if (ctx.spec.linux.creates("user")) {
+    published.publish("parent", "idmap");
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
     OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
     OCITK_TRY(init.talk.say(word::mapped));
   }
-  OCITK_TRY(detail::await_ready(init, when_paused));
+  published.publish("parent", detail::waits_for_init);
+  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, published));
   return init;
 }
 

@@ -93,6 +93,7 @@ class pause_watch {
     }
     return is_shell_ && stage == detail::words_after_pivot_alone ? verdict::skip : verdict::run;
   }
+  [[nodiscard]] auto stops_before(std::string_view stage) const -> bool { return stage == wanted_.stage; }
   [[nodiscard]] auto is_shell() const -> bool { return is_shell_; }
   [[nodiscard]] auto problem() -> result<> { return std::move(problem_); }
 

@@ -7,6 +7,7 @@
 #include <ocitk/stages/console.hpp>
 #include <ocitk/stages/cwd.hpp>
 #include <ocitk/stages/exec.hpp>
+#include <ocitk/stages/hooks.hpp>
 #include <ocitk/stages/hostname.hpp>
 #include <ocitk/stages/idmap.hpp>
 #include <ocitk/stages/keyring.hpp>
@@ -31,6 +32,7 @@ inline constexpr auto enter = stages::join_cgroup{}         // first: what comes
                             | stages::start_loopback{};
 
 inline constexpr auto furnish = stages::build_rootfs{}      // mounts in order, /dev
+                              | stages::run_create_container_hooks{}  // may still write everywhere, and see the host
                               | stages::open_console{}      // needs the devpts, writes to /dev
                               | stages::protect_paths{}     // masks and read-only, after the last write to the root
                               | stages::set_sysctls{}       // needs a fresh procfs, while the old one is still there

@@ -7,6 +7,7 @@
 #include <ocitk/sys/io.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,15 +37,26 @@ inline auto wait_at_gate(fd_ref gate) -> result<> {
 
 /// Lets init through, and removes the gate: nobody starts a container twice.
 ///
-/// Fails  `cannot start a container that has stopped`, `cannot start an already running container`
-inline auto open_gate(fd_ref dir) -> result<> {
-  const auto gate = sys::open_at(dir, gate_name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+/// Returns  our end of it; see wait_for_payload()
+/// Fails    `cannot start a container that has stopped`, `cannot start an already running container`
+inline auto open_gate(fd_ref dir) -> result<unique_fd> {
+  auto gate = sys::open_at(dir, gate_name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
   if (!gate && gate.error().code == ENXIO) return failure("cannot start a container that has stopped");
   if (!gate && gate.error().code == ENOENT) return failure("cannot start an already running container");
   if (!gate) return std::unexpected(gate.error());
   if (!S_ISFIFO(OCITK_TRY(sys::status_of(*gate)).st_mode)) return failure("exec.fifo is no FIFO");
   OCITK_TRY(checked(sys::kernel::unlinkat(dir.get(), gate_name, 0), "unlink"));  // first: init may be gone right after the byte
-  return trying(gate_name, sys::write_all(*gate, "0"));
+  OCITK_TRY(trying(gate_name, sys::write_all(*gate, "0")));
+  return gate;
+}
+
+/// Blocks until init has become its payload, or is dead: its end of the gate closes.
+inline auto wait_for_payload(fd_ref gate) -> result<> {
+  pollfd p{.fd = gate.get(), .events = 0, .revents = 0};
+  for (;;) {
+    if (::poll(&p, 1, -1) > 0) return {};
+    if (errno != EINTR) return failed("poll");
+  }
 }
 
 }  // namespace ocitk::runtime

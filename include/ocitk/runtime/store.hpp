@@ -8,8 +8,8 @@
 #include <ocitk/spec/write.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/io.hpp>
+#include <ocitk/sys/listing.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,19 +46,10 @@ inline auto check_id(std::string_view id) -> result<> {
 
 namespace detail {
 
-struct close_listing {
-  void operator()(DIR* listing) const { ::closedir(listing); }
-};
-
 /// The names in a directory, sorted.
 inline auto names_in(fd_ref dir) -> result<std::vector<std::string>> {
-  const int again = ::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (again < 0) return failed("open", "list a directory");
-  const std::unique_ptr<DIR, close_listing> listing{::fdopendir(again)};
-  if (!listing) return failed("fdopendir");
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(listing.get()))
-    if (const std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+  for (auto& entry : OCITK_TRY(sys::list_directory(dir))) names.push_back(std::move(entry.name));
   std::ranges::sort(names);
   return names;
 }

@@ -280,7 +280,17 @@ struct config {
   linux_ linux{};
 };
 
-/// The state document that hooks read and `ocitk state` prints.
+/// What hooks read on their standard input.
+struct hook_state {
+  std::string oci_version{};
+  std::string id{};
+  std::string status{};
+  int pid = 0;  ///< as the hook sees it; 0: stopped, left out
+  std::string bundle{};
+  string_map annotations{};
+};
+
+/// The state document that `ocitk state` prints.
 struct state {
   std::string oci_version{};
   std::string id{};
@@ -306,6 +316,7 @@ struct record {
   strings cgroup_paths{};        ///< absolute, in join order
   string_map namespace_paths{};  ///< by "NEWNET" and the like
   bool own_pid_namespace = true; ///< all its processes die with init
+  struct hooks hooks{};          ///< as they were at create; in an intent: their time has come, `poststop` is due
 };
 
 }  // namespace ocitk::spec

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <set>
 
 namespace ocitk::spec {
 
@@ -16,7 +16,7 @@ namespace ocitk::spec {
 /// Reads    /process/env ("K=V")
 inline auto environment(const process& process, std::string_view home) -> strings {
   strings kept;
-  std::unordered_set<std::string_view> seen;
+  std::set<std::string_view> seen;
   bool has_home = false;
   for (auto entry = process.env.rbegin(); entry != process.env.rend(); ++entry) {
     const auto name = std::string_view{*entry}.substr(0, entry->find('='));

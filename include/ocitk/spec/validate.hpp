@@ -124,6 +124,24 @@ inline auto check_linux(const linux_& l, const circumstances& about) -> result<>
   return {};
 }
 
+inline auto check_hooks(const std::vector<hook>& list, std::string_view pointer) -> result<> {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].path.starts_with('/')) return failure("the path of a hook must be absolute", filled("{}/{}/path", pointer, i));
+    if (list[i].timeout && *list[i].timeout <= 0)
+      return failure("the timeout of a hook must be greater than zero", filled("{}/{}/timeout", pointer, i));
+  }
+  return {};
+}
+
+inline auto check_hooks(const hooks& all) -> result<> {
+  OCITK_TRY(check_hooks(all.prestart, "/hooks/prestart"));
+  OCITK_TRY(check_hooks(all.create_runtime, "/hooks/createRuntime"));
+  OCITK_TRY(check_hooks(all.create_container, "/hooks/createContainer"));
+  OCITK_TRY(check_hooks(all.start_container, "/hooks/startContainer"));
+  OCITK_TRY(check_hooks(all.poststart, "/hooks/poststart"));
+  return check_hooks(all.poststop, "/hooks/poststop");
+}
+
 inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
   return failure(filled("{} is not supported yet", what), std::move(pointer));
 }
@@ -171,6 +189,7 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
   OCITK_TRY(detail::check_process(c));
   OCITK_TRY(detail::check_linux(c.linux, about));
   OCITK_TRY(detail::check_needs(c));
+  OCITK_TRY(detail::check_hooks(c.hooks));
   if (about.euid != 0 && !c.process->user.additional_gids.empty())
     return failure("cannot set any additional groups in a rootless container", "/process/user/additionalGids");
   strings warnings;
@@ -181,7 +200,6 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
 
 /// What this version cannot do is refused, never left out in silence.
 inline auto check_supported(const config& c) -> result<> {
-  if (!c.hooks.empty()) return detail::not_yet("a hook", "/hooks");
   for (std::size_t i = 0; i < c.mounts.size(); ++i) OCITK_TRY(detail::check_mount_supported(c.mounts[i], i));
   if (c.process) OCITK_TRY(detail::check_process_supported(*c.process));
   return detail::check_linux_supported(c.linux);

@@ -79,8 +79,11 @@ inline auto to_json_text(const resources& r, int indent = 1, char fill = '\t') -
   return detail::text_of(r, indent, fill);
 }
 
-/// The state document. `ocitk state` prints it with an indent of 2, hooks get one line (-1).
+/// The state document; `ocitk state` prints it with an indent of 2.
 inline auto state_text(const state& s, int indent) -> std::string { return detail::text_of(s, indent, ' '); }
+
+/// What a hook gets: one line.
+inline auto state_text(const hook_state& s) -> std::string { return detail::text_of(s, -1, ' '); }
 
 /// The text of a state.json.
 inline auto record_text(const record& r) -> std::string { return detail::text_of(r, -1, ' '); }

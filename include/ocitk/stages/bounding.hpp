@@ -21,6 +21,8 @@ namespace caps = privileges::capabilities;
 /// Fails    EPERM without CAP_SETPCAP (runc goes on with a bounding set too large)
 struct limit_capabilities : stage_in<init_context> {
   static constexpr std::string_view name = "bounding";
+  static constexpr std::string_view reads = "/process/capabilities/bounding";
+  static constexpr std::string_view summary = "drops capabilities for good";
   static constexpr std::array<std::string_view, 2> after{"pivot", "rlimits"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};

@@ -22,6 +22,8 @@ namespace caps = privileges::capabilities;
 /// Fails    EPERM never for a set too large, that is a warning; an error if the kernel's answer differs
 struct drop_capabilities : stage_in<init_context> {
   static constexpr std::string_view name = "caps";
+  static constexpr std::string_view reads = "/process/capabilities";
+  static constexpr std::string_view summary = "sets the capabilities";
   static constexpr std::array<std::string_view, 2> after{"bounding", "user"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};

@@ -73,7 +73,7 @@ inline auto resolve(const fs::layout& layout, const std::string& cgroups_path, c
   const auto add = [&](const fs::hierarchy& h) -> result<> {
     auto next = OCITK_TRY(detail::place_in(h, path, layout.pure_v2));
     const auto same = [&](const place& p) { return p.mountpoint == next.mountpoint; };
-    if (std::ranges::none_of(places, same)) places.push_back(std::move(next));  // cpu and cpuacct may share one
+    if (std::none_of(places.begin(), places.end(), same)) places.push_back(std::move(next));  // cpu and cpuacct may share one
     return {};
   };
   for (const auto controller : join_order)
@@ -198,7 +198,7 @@ inline auto v2_level(fd_ref dir, fs::level at) -> result<> {
 }
 
 inline auto has(const place& p, std::string_view controller) -> bool {
-  return std::ranges::find(p.controllers, controller) != p.controllers.end();
+  return std::find(p.controllers.begin(), p.controllers.end(), controller) != p.controllers.end();
 }
 
 inline auto make_one(const place& p) -> result<fs::made> {
@@ -398,6 +398,8 @@ namespace ocitk::stages {
 /// Fails    EACCES, EBUSY, EINVAL with the value wanted and the value there
 struct make_cgroup : stage_in<parent_context> {
   static constexpr std::string_view name = "cgroup";
+  static constexpr std::string_view reads = "/linux/cgroupsPath, /linux/resources";
+  static constexpr std::string_view summary = "makes the cgroups with their limits";
   auto operator()(parent_context& ctx) const -> result<> {
     const auto layout = OCITK_TRY(sys::cgroupfs::detect());
     auto places = OCITK_TRY(cgroup::resolve(layout, ctx.spec.linux.cgroups_path, ctx.id));
@@ -418,6 +420,8 @@ struct make_cgroup : stage_in<parent_context> {
 /// Calls    write(2) of "0" to each `tasks`
 struct join_cgroup : stage_in<init_context> {
   static constexpr std::string_view name = "cgroup";
+  static constexpr std::string_view reads = "/linux/cgroupsPath";
+  static constexpr std::string_view summary = "joins them";
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(at("/linux/cgroupsPath", [&] { return cgroup::join(ctx.cgroup_joins); }));
     ctx.cgroup_joins.clear();

@@ -43,6 +43,8 @@ inline auto take(fd_ref slave) -> result<> {
 /// Fails    no devpts mount of ours; ENOSPC: no pty left
 struct open_console : stage_in<init_context> {
   static constexpr std::string_view name = "console";
+  static constexpr std::string_view reads = "/process/terminal, /process/consoleSize";
+  static constexpr std::string_view summary = "starts a session, opens the terminal";
   static constexpr std::array<std::string_view, 1> after{"rootfs"};
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(console::open_session());

@@ -18,6 +18,8 @@ namespace ocitk::stages {
 /// Calls    chdir(2), getcwd(2)
 struct enter_directory : stage_in<init_context> {
   static constexpr std::string_view name = "cwd";
+  static constexpr std::string_view reads = "/process/cwd";
+  static constexpr std::string_view summary = "goes to the working directory";
   static constexpr std::array<std::string_view, 1> after{"pivot"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};

@@ -6,26 +6,19 @@
 #include <ocitk/spec/environment.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/directory.hpp>
+#include <ocitk/sys/inheritance.hpp>
 #include <ocitk/sys/kernel/file.hpp>
 #include <ocitk/sys/kernel/mount.hpp>
 #include <ocitk/sys/kernel/process.hpp>
 #include <ocitk/sys/passwd.hpp>
 #include <ocitk/text.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <climits>
-#include <csignal>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,37 +87,10 @@ inline auto find_program(std::string_view program, const spec::strings& env, std
   return detail::refused(program, "executable file not found in $PATH", ENOENT);
 }
 
-/// Sets every signal to its default action and blocks none: the payload starts like a login's first process.
-inline void reset_signals() {
-  // The kernel is asked directly, since glibc hides signals 32 and 33, which a caller may have ignored. All
-  // zero is the default action with no flags, whatever the order of members in the kernel's struct.
-  const std::array<unsigned long, 8> default_action{};
-  for (int number = 1; number < _NSIG; ++number)
-    (void)::syscall(SYS_rt_sigaction, number, default_action.data(), nullptr, _NSIG / 8);  // KILL and STOP refuse
-  sigset_t none;
-  ::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);  // fails only for a bad first argument
-}
+using sys::close_on_exec;
+using sys::reset_signals;
 
 namespace detail {
-
-struct close_directory {
-  void operator()(DIR* listing) const { ::closedir(listing); }
-};
-
-/// For kernels before 5.11 and filters that forbid close_range(2).
-inline auto close_on_exec_by_listing(unsigned first) -> result<> {
-  const std::unique_ptr<DIR, close_directory> listing{::opendir("/proc/self/fd")};
-  if (!listing) return failed("opendir", "/proc/self/fd");
-  struct statfs info {};
-  OCITK_TRY(checked(::fstatfs(::dirfd(listing.get()), &info), "fstatfs"));
-  if (info.f_type != PROC_SUPER_MAGIC) return failure("/proc/self/fd is not on a proc file system");
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const int fd = std::atoi(entry->d_name);
-    if (fd >= 0 && static_cast<unsigned>(fd) >= first) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // "." gives 0
-  }
-  return {};
-}
 
 inline auto pointers(const spec::strings& texts) -> std::vector<char*> {
   std::vector<char*> list;
@@ -134,12 +100,6 @@ inline auto pointers(const spec::strings& texts) -> std::vector<char*> {
 }
 
 }  // namespace detail
-
-/// Marks every descriptor from `first` on close-on-exec, whoever opened it.
-inline auto close_on_exec(unsigned first) -> result<> {
-  if (sys::kernel::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return {};
-  return detail::close_on_exec_by_listing(first);
-}
 
 /// A program with its arguments and environment laid out for execve(2); borrows the texts.
 struct image {
@@ -185,6 +145,8 @@ inline auto home(uid_t uid) -> std::string {
 /// Fails    ENOENT, EACCES, EISDIR for the program; a working directory outside the root
 struct execute : stage_in<init_context> {
   static constexpr std::string_view name = "exec";
+  static constexpr std::string_view reads = "/process/args, /process/env, /process/cwd";
+  static constexpr std::string_view summary = "becomes the program";
   static constexpr std::array<std::string_view, 7> after{"pivot", "hostname", "rlimits", "user",
                                                          "caps",  "seccomp",  "cwd"};
   auto operator()(init_context& ctx) const -> result<> {

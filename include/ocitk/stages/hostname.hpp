@@ -31,6 +31,8 @@ inline auto apply(std::string_view host, std::string_view domain) -> result<> {
 /// Fails    EPERM without CAP_SYS_ADMIN over that namespace; EINVAL if too long
 struct set_hostname : stage_in<init_context> {
   static constexpr std::string_view name = "hostname";
+  static constexpr std::string_view reads = "/hostname, /domainname";
+  static constexpr std::string_view summary = "names the UTS namespace";
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     return hostname::apply(ctx.spec.hostname, ctx.spec.domainname);

@@ -60,6 +60,8 @@ namespace ocitk::stages {
 /// Fails    EPERM for ids the caller may not map; EINVAL for overlapping maps
 struct map_ids : stage_in<parent_context> {
   static constexpr std::string_view name = "idmap";
+  static constexpr std::string_view reads = "/linux/uidMappings, /linux/gidMappings";
+  static constexpr std::string_view summary = "maps the ids of a new user namespace";
   auto operator()(parent_context& ctx) const -> result<> {
     const auto plan = idmap::plan_for(ctx.spec.linux, ::geteuid() == 0);
     if (plan.empty()) return {};

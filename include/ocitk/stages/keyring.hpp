@@ -69,6 +69,8 @@ inline auto open_for(long serial, std::uint32_t added) -> result<> {
 /// Fails    EDQUOT: too many keys; a kernel without keyrings (ENOSYS) is a warning
 struct join_keyring : stage_in<init_context> {
   static constexpr std::string_view name = "keyring";
+  static constexpr std::string_view reads = "";
+  static constexpr std::string_view summary = "joins a session keyring of its own";
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.new_keyring) return {};

@@ -19,7 +19,9 @@ namespace ocitk::stages {
 /// Calls    openat2(2), mkdirat(2), open_tree(2), mount_setattr(2), move_mount(2)
 struct protect_paths : stage_in<init_context> {
   static constexpr std::string_view name = "masks";
-  static constexpr std::array<std::string_view, 2> after{"rootfs", "console"};
+  static constexpr std::string_view reads = "/process/cwd, /linux/maskedPaths, /linux/readonlyPaths, /root/readonly";
+  static constexpr std::string_view summary = "hides and closes what must not be seen or changed";
+  static constexpr std::array<std::string_view, 3> after{"rootfs", "console", "hooks"};
   auto operator()(init_context& ctx) const -> result<> {
     const sys::no_umask modes_as_asked;
     if (ctx.spec.process)

@@ -35,6 +35,8 @@ inline auto bring_up_loopback() -> result<> {
 /// Fails    EPERM without CAP_NET_ADMIN over the namespace
 struct start_loopback : stage_in<init_context> {
   static constexpr std::string_view name = "network";
+  static constexpr std::string_view reads = "/linux/namespaces";
+  static constexpr std::string_view summary = "brings up the loopback interface";
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.creates("network")) return {};

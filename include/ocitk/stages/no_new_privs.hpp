@@ -16,6 +16,8 @@ namespace ocitk::stages {
 /// Calls    prctl(2) PR_SET_NO_NEW_PRIVS
 struct forbid_new_privileges : stage_in<init_context> {
   static constexpr std::string_view name = "no-new-privs";
+  static constexpr std::string_view reads = "/process/noNewPrivileges";
+  static constexpr std::string_view summary = "lets no execve grant privileges";
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process || !ctx.spec.process->no_new_privileges) return {};
     return at("/process/noNewPrivileges", [] { return sys::forbid_new_privileges(); });

@@ -12,13 +12,15 @@ namespace ocitk::stages {
 /// Leaves the host's file system for good. The rootfs stage has put the new root on top of `/`; here it becomes
 /// the root and everything of the host goes. Without a mount namespace there is nothing to pivot: chroot(2).
 ///
-/// Reads    /root/readonly, /linux/rootfsPropagation
+/// Reads    /root/path, /linux/rootfsPropagation
 /// Process  init
 /// Calls    fchdir(2), pivot_root(2), umount2(2) MNT_DETACH, mount_setattr(2)
 /// Fails    EINVAL where `/` is the initial ramfs
 struct change_root : stage_in<init_context> {
   static constexpr std::string_view name = "pivot";
-  static constexpr std::array<std::string_view, 1> after{"rootfs"};
+  static constexpr std::string_view reads = "/root/path, /linux/rootfsPropagation";
+  static constexpr std::string_view summary = "leaves the host's file system";
+  static constexpr std::array<std::string_view, 2> after{"rootfs", "hooks"};
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(at("/root/path", [&] { return enter(ctx); }));
     if (!ctx.spec.linux.has("mount")) return {};

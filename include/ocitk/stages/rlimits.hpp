@@ -95,6 +95,8 @@ inline auto apply(std::span<const limit> limits, pid_t pid = 0) -> result<> {
 /// Fails    EPERM raising a hard limit without CAP_SYS_RESOURCE in the initial user namespace; EINVAL: soft > hard
 struct set_rlimits : stage_in<init_context> {
   static constexpr std::string_view name = "rlimits";
+  static constexpr std::string_view reads = "/process/rlimits";
+  static constexpr std::string_view summary = "sets resource limits";
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};
     return rlimits::apply(OCITK_TRY(rlimits::plan(ctx.spec.process->rlimits)));

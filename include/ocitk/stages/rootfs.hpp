@@ -15,12 +15,14 @@ namespace ocitk::stages {
 /// Builds the container's file system on top of the host's: its root, its mounts, its /dev. Without a mount
 /// namespace only the root is opened.
 ///
-/// Reads    /root/path, /mounts, /linux/devices, /linux/rootfsPropagation
+/// Reads    /root/path, /mounts, /linux/devices, /linux/mountLabel, /linux/rootfsPropagation
 /// Process  init, inside the new mount namespace
 /// Calls    open_tree(2), fsopen(2) and their families, move_mount(2), openat2(2), mknodat(2), symlinkat(2)
 /// Fails    with /mounts/N, /linux/devices/N or /root/path
 struct build_rootfs : stage_in<init_context> {
   static constexpr std::string_view name = "rootfs";
+  static constexpr std::string_view reads = "/root, /mounts, /linux/devices, /linux/mountLabel";
+  static constexpr std::string_view summary = "builds the tree of mounts and /dev";
   static constexpr std::array<std::string_view, 2> after{"cgroup", "unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.root) return failure("root must be specified", "/root");

@@ -3,6 +3,7 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/owned.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/seccomp.hpp>
 #include <ocitk/text.hpp>
@@ -17,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -248,7 +248,7 @@ inline auto enosys_prologue(const std::vector<horizon>& list) -> std::vector<soc
 
 namespace detail {
 
-using handle = std::unique_ptr<void, decltype(&::seccomp_release)>;
+using handle = owned<scmp_filter_ctx, ::seccomp_release>;
 
 inline auto add_architectures(scmp_filter_ctx ctx, const blueprint& plan) -> result<> {
   for (const auto token : plan.architectures)
@@ -282,7 +282,7 @@ inline auto exported(scmp_filter_ctx ctx) -> result<std::vector<sock_filter>> {
 
 inline auto assembled(const blueprint& plan) -> result<std::vector<sock_filter>> {
   constexpr std::size_t many_names = 32;  // above it a tree of comparisons beats a list of them
-  const handle ctx{::seccomp_init(plan.default_action), &::seccomp_release};
+  const handle ctx{::seccomp_init(plan.default_action)};
   if (!ctx) return failure("libseccomp refuses the default action", "/linux/seccomp/defaultAction");
   // Older kernels cannot kill a process, only its thread, which is what libseccomp sets by itself.
   (void)::seccomp_attr_set(ctx.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -330,6 +330,8 @@ inline auto load(const filter& f) -> result<> {
 /// Fails    EACCES with neither no_new_privs nor CAP_SYS_ADMIN; EINVAL: the kernel lacks a flag
 struct load_filter : stage_in<init_context> {
   static constexpr std::string_view name = "seccomp";
+  static constexpr std::string_view reads = "/linux/seccomp";
+  static constexpr std::string_view summary = "filters system calls";
   static constexpr std::array<std::string_view, 2> after{"pivot", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.seccomp) return {};

@@ -80,6 +80,8 @@ namespace ocitk::stages {
 /// Fails    ENOENT: no such parameter here; EPERM, EINVAL as the kernel judges
 struct set_sysctls : stage_in<init_context> {
   static constexpr std::string_view name = "sysctl";
+  static constexpr std::string_view reads = "/linux/sysctl";
+  static constexpr std::string_view summary = "sets kernel parameters of the namespaces";
   static constexpr std::array<std::string_view, 2> after{"unshare", "network"};
   auto operator()(init_context& ctx) const -> result<> {
     if (ctx.spec.linux.sysctl.empty()) return {};

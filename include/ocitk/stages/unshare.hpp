@@ -88,6 +88,8 @@ namespace ocitk::stages {
 /// Fails    EPERM without CAP_SYS_ADMIN
 struct enter_namespaces : stage_in<init_context> {
   static constexpr std::string_view name = "unshare";
+  static constexpr std::string_view reads = "/linux/namespaces";
+  static constexpr std::string_view summary = "makes or joins the namespaces";
   static constexpr std::array<std::string_view, 1> after{"cgroup"};
   auto operator()(init_context& ctx) const -> result<> {
     const auto wanted = OCITK_TRY(unshare::plan_for(ctx.spec.linux.namespaces));

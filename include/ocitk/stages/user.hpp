@@ -100,6 +100,8 @@ inline void own_stdio(uid_t uid) {
 /// Fails    EINVAL: an id without a mapping in the user namespace; EPERM without CAP_SETUID or CAP_SETGID
 struct set_user : stage_in<init_context> {
   static constexpr std::string_view name = "user";
+  static constexpr std::string_view reads = "/process/user";
+  static constexpr std::string_view summary = "becomes the user";
   static constexpr std::array<std::string_view, 5> after{"pivot", "hostname", "rlimits", "bounding", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};

@@ -2,15 +2,14 @@
 #define OCITK_SYS_CGROUP_TREE_HPP
 
 #include <ocitk/sys/cgroupfs.hpp>
+#include <ocitk/sys/listing.hpp>
 #include <ocitk/text.hpp>
 
-#include <dirent.h>
 #include <signal.h>
 #include <time.h>
 
 #include <algorithm>
 #include <charconv>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,19 +43,10 @@ inline constexpr long usual_patience = 2000;  ///< milliseconds
 
 namespace detail {
 
-struct close_dir {
-  auto operator()(DIR* dir) const -> void { ::closedir(dir); }
-};
-
 inline auto children(fd_ref dir) -> result<std::vector<std::string>> {
-  auto copy = OCITK_TRY(open_at(dir, ".", O_RDONLY | O_DIRECTORY));
-  const std::unique_ptr<DIR, close_dir> list{::fdopendir(copy.get())};
-  if (!list) return failed("fdopendir");
-  (void)copy.release();  // the list closes it
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(list.get()))
-    if (const std::string name = entry->d_name; entry->d_type == DT_DIR && name != "." && name != "..")
-      names.push_back(name);
+  for (auto& entry : OCITK_TRY(list_directory(dir)))
+    if (entry.is_directory) names.push_back(std::move(entry.name));
   return names;
 }
 
@@ -121,7 +111,7 @@ inline auto pids(const std::string& path) -> result<std::vector<int>> {
     }
     return {};
   }));
-  std::ranges::sort(found);
+  std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
@@ -131,7 +121,7 @@ inline auto pids(paths all) -> result<std::vector<int>> {
   std::vector<int> found;
   for (const auto& path : all)
     for (const int pid : OCITK_TRY(pids(path))) found.push_back(pid);
-  std::ranges::sort(found);
+  std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }

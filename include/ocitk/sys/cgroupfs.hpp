@@ -35,12 +35,12 @@ struct layout {
   bool pure_v2 = false;  ///< /sys/fs/cgroup itself is cgroup2; otherwise v1, or hybrid if unified() is there
 
   [[nodiscard]] auto unified() const -> const hierarchy* {
-    const auto found = std::ranges::find_if(hierarchies, &hierarchy::is_v2);
+    const auto found = std::find_if(hierarchies.begin(), hierarchies.end(), [](const hierarchy& h) { return h.is_v2; });
     return found == hierarchies.end() ? nullptr : &*found;
   }
   [[nodiscard]] auto find(std::string_view controller) const -> const hierarchy* {
-    const auto found = std::ranges::find_if(hierarchies, [&](const hierarchy& h) {
-      return std::ranges::find(h.controllers, controller) != h.controllers.end();
+    const auto found = std::find_if(hierarchies.begin(), hierarchies.end(), [&](const hierarchy& h) {
+      return std::find(h.controllers.begin(), h.controllers.end(), controller) != h.controllers.end();
     });
     return found == hierarchies.end() ? nullptr : &*found;
   }
@@ -123,8 +123,8 @@ inline auto memberships(std::string_view self_cgroup) -> std::vector<membership>
 
 inline auto is_mount_of(const mount_line& mount, const membership& member) -> bool {
   if (member.is_v2) return mount.type == "cgroup2";
-  return mount.type == "cgroup" && std::ranges::all_of(member.controllers, [&](const std::string& controller) {
-           return std::ranges::find(mount.options, controller) != mount.options.end();
+  return mount.type == "cgroup" && std::all_of(member.controllers.begin(), member.controllers.end(), [&](const std::string& controller) {
+           return std::find(mount.options.begin(), mount.options.end(), controller) != mount.options.end();
          });
 }
 

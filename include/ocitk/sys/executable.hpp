@@ -329,6 +329,34 @@ inline auto wished_interpreter(fd_ref file, const elf_head& h) -> interpreter_wi
   return {};
 }
 
+}  // namespace detail
+
+enum class image_kind { elf, script, neither };
+
+/// What execve(2) will look for behind a file.
+struct image {
+  image_kind kind = image_kind::neither;
+  std::string interpreter{};  ///< PT_INTERP, or the path after #!; empty for a static program
+  unsigned machine = 0;       ///< EM_*
+};
+
+/// Looks into a file that is open for reading.
+inline auto recognise(fd_ref file) -> image {
+  const auto start = detail::read_part(file, 0, detail::first_bytes);
+  if (start.starts_with("#!")) {
+    const auto line = script_line_of(start);
+    return {.kind = image_kind::script, .interpreter = line ? line->interpreter : std::string{}};
+  }
+  const auto head = elf_head_of(start);
+  if (!head) return {};
+  return {.kind = image_kind::elf, .interpreter = detail::wished_interpreter(file, *head).path, .machine = head->machine};
+}
+
+/// As uname(2) calls this machine.
+inline auto kernel_machine() -> std::string { return detail::kernel_machine(); }
+
+namespace detail {
+
 /// `its ELF interpreter /lib/ld.so is missing in the rootfs (/lib is missing)`; the reason for other refusals.
 inline auto through(std::string_view what, std::string_view name, verdict v) -> verdict {
   const auto shown = printable(name);

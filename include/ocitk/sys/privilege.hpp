@@ -120,7 +120,7 @@ inline auto privilege_for(const error& e) -> const privilege* {
 }
 
 /// What the calling process may do, as far as it can be found out.
-struct standing {
+struct rights {
   std::uint64_t effective = 0;             ///< capabilities, a bit each
   std::optional<bool> initial{};           ///< is it in the initial user namespace? nothing: not known
   std::optional<std::uint64_t> strange{};  ///< CLONE_NEW* of those namespaces another user namespace owns
@@ -173,8 +173,8 @@ inline auto strange_namespaces(fd_ref proc) -> std::optional<std::uint64_t> {
 /// Asks the kernel; of what needs a procfs only if one is given: open_proc(), or an empty descriptor.
 ///
 /// Calls  capget(2), prctl(2) PR_GET_SECCOMP and PR_GET_NO_NEW_PRIVS, readlink(2), ioctl_ns(2)
-inline auto standing_now(const unique_fd& proc) -> standing {
-  standing s{.effective = detail::effective_now()};
+inline auto rights_now(const unique_fd& proc) -> rights {
+  rights s{.effective = detail::effective_now()};
   s.filtered = ::prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER;
   s.no_new_privileges = ::prctl(PR_GET_NO_NEW_PRIVS, 0UL, 0UL, 0UL, 0UL) == 1;
   if (!proc) return s;
@@ -185,7 +185,7 @@ inline auto standing_now(const unique_fd& proc) -> standing {
 
 namespace detail {
 
-inline auto elsewhere(const privilege& p, const standing& s) -> std::string {
+inline auto elsewhere(const privilege& p, const rights& s) -> std::string {
   if (s.initial.value_or(true)) return {};
   const auto here = fmt::format("this process has {} only in its own user namespace", p.needs.name);
   if (p.where == realm::initial) return fmt::format("{}; {} needs it in the initial one", here, p.call);
@@ -196,7 +196,7 @@ inline auto elsewhere(const privilege& p, const standing& s) -> std::string {
 }
 
 /// The capability is there, where it has to be: something else said no.
-inline auto not_for_lack_of(const privilege& p, const standing& s) -> std::string {
+inline auto not_for_lack_of(const privilege& p, const rights& s) -> std::string {
   const auto there = fmt::format("this process has {}, which {} needs", p.needs.name, p.call);
   if (s.filtered)
     return there + "; a seccomp filter is in force, of this container or of one around it, and may refuse the call";
@@ -206,7 +206,7 @@ inline auto not_for_lack_of(const privilege& p, const standing& s) -> std::strin
 }  // namespace detail
 
 /// One clause on why a call was not permitted; empty for other errors, and where nothing is known.
-inline auto why_not_permitted(const error& e, const standing& s) -> std::string {
+inline auto why_not_permitted(const error& e, const rights& s) -> std::string {
   const auto* row = privilege_for(e);
   if (row == nullptr) {
     if (e.code != EPERM || e.call.empty() || !s.filtered) return {};

@@ -2,6 +2,7 @@
 #define OCITK_WATCH_GUARD_HPP
 
 #include <ocitk/error.hpp>
+#include <ocitk/owned.hpp>
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -9,7 +10,6 @@
 #include <sys/mount.h>
 
 #include <array>
-#include <memory>
 #include <string>
 
 /// A rehearsal must do nothing, whatever a stage may have forgotten: its processes are kept by the kernel from every
@@ -59,7 +59,7 @@ inline auto deny_writing(scmp_filter_ctx ctx) -> result<> {
 ///
 /// Calls  seccomp(2), prctl(2) PR_SET_NO_NEW_PRIVS
 inline auto deny_changes() -> result<> {
-  const std::unique_ptr<void, decltype(&::seccomp_release)> ctx{::seccomp_init(SCMP_ACT_ALLOW), &::seccomp_release};
+  const owned<scmp_filter_ctx, ::seccomp_release> ctx{::seccomp_init(SCMP_ACT_ALLOW)};
   if (!ctx) return failure("libseccomp gives no filter");
   for (const auto* name : detail::changing_calls) OCITK_TRY(detail::deny(ctx.get(), name));
   OCITK_TRY(detail::deny_writing(ctx.get()));

@@ -508,7 +508,8 @@ inline auto model::move_mount(int mount, int dir, const char* path) -> long {
   const auto what = opened_.find(mount);
   if (what == opened_.end()) return 0;
   auto where = spot_of(dir, path, 0);
-  if (dir == AT_FDCWD && std::string_view{path} == "/") where = {world::inside, "/"};
+  const bool on_its_own_path = where.in == world::host && where == what->second.at;  // the root, where hooks look for it
+  if (on_its_own_path || (dir == AT_FDCWD && std::string_view{path} == "/")) where = {world::inside, "/"};
   if (where.in == world::host) return 0;
   const int under = what->second.is_real ? ::fcntl(mount, F_DUPFD_CLOEXEC, 3) : -1;
   mounts_[where.path] = {.filesystem = what->second.filesystem, .under = under};

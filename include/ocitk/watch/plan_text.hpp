@@ -37,26 +37,44 @@ inline auto of_process(const std::vector<recorded>& all, std::string_view proces
 }  // namespace detail
 
 /// The entries in the one order that the handshake allows, wherever the scheduler put them: the parent up to where it
-/// only waits for init, bridge, init up to `ready`, parent, init.
+/// only waits for init, bridge, init up to `ready`, parent up to `go`, init, parent. Where the parent has hooks to run in
+/// the middle, init is split at `prepared` and the parent at `hooked`.
 inline auto in_order(const std::vector<recorded>& all) -> std::vector<recorded> {
   const auto parent = detail::of_process(all, "parent");
   const auto bridge = detail::of_process(all, "bridge");
   const auto init = detail::of_process(all, "init");
   const auto born = detail::cut_behind(parent, [](const recorded& r) { return r.call == "clone3"; });
   const auto ready = detail::cut_behind(init, [](const recorded& r) { return detail::is_message(r, "\"ready\""); });
-  auto waiting = parent.size();
-  for (std::size_t i = born; i < parent.size(); ++i)
-    if (parent[i].call == "recvmsg") waiting = i + 1;
+  const auto said = [&](const std::vector<recorded>& who, std::string_view message, std::size_t otherwise) {
+    const auto behind = detail::cut_behind(who, [&](const recorded& r) { return detail::is_message(r, message); });
+    return behind == who.size() && (who.empty() || !detail::is_message(who.back(), message)) ? otherwise : behind;
+  };
+  const auto last_wait = [&](std::size_t before) {
+    auto waiting = before;
+    for (std::size_t i = born; i < before; ++i)
+      if (parent[i].call == "recvmsg") waiting = i + 1;
+    return waiting;
+  };
+  const auto go = said(parent, "\"go\"", parent.size());
+  const auto waiting = last_wait(go);
+  const auto hooked = said(parent, "\"hooked\"", born);
+  const auto prepared = said(init, "\"prepared\"", 0);
+  const auto meeting = hooked == born ? born : last_wait(hooked);
   std::vector<recorded> row;
   const auto add = [&](const std::vector<recorded>& part, std::size_t from, std::size_t to) {
     for (auto i = from; i < std::min(to, part.size()); ++i) row.push_back(part[i]);
   };
   add(parent, 0, born);
   add(bridge, 0, bridge.size());
-  add(parent, born, waiting);
-  add(init, 0, ready);
-  add(parent, waiting, parent.size());
+  add(parent, born, meeting);
+  add(init, 0, prepared);
+  add(parent, meeting, waiting);
+  add(init, prepared, ready);
+  add(parent, waiting, go);
   add(init, ready, init.size());
+  add(parent, go, parent.size());
+  for (const auto& r : all)  // a stage tool is none of the three
+    if (r.process != "parent" && r.process != "bridge" && r.process != "init") row.push_back(r);
   return row;
 }
 

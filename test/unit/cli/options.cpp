@@ -36,6 +36,14 @@ TEST_CASE("options: globals stand before the command") {
   CHECK(std::get<list_command>(r->what).options.quiet);
 }
 
+TEST_CASE("options: where takes a container and a format") {
+  const auto r = understand({"where", "c", "--format", "json"});
+  REQUIRE(r);
+  CHECK(std::get<where_command>(r->what).options.id == "c");
+  CHECK(std::get<where_command>(r->what).options.json);
+  CHECK_FALSE(std::get<where_command>(understand({"where", "c"})->what).options.json);
+}
+
 TEST_CASE("options: kill takes no option after the id") {
   const auto r = understand({"kill", "-a", "c", "-9"});
   REQUIRE(r);
@@ -49,6 +57,8 @@ TEST_CASE("options: complaints are runc's") {
   CHECK(complaint({"run", "--bundle"}) == "flag needs an argument: --bundle");
   CHECK(complaint({"run"}) == "ocitk: \"run\" requires exactly 1 argument(s)");
   CHECK(complaint({"list", "-f", "x"}) == "invalid format option");
+  CHECK(complaint({"where", "-f", "x", "c"}) == "invalid format option");
+  CHECK(complaint({"where"}) == "ocitk: \"where\" requires exactly 1 argument(s)");
   CHECK(complaint({"--log-format", "x", "list"}) == "invalid log-format: x");
   CHECK(complaint({"--root", "", "list"}) == "Option --root argument should not be set to /");
   CHECK_FALSE(complaint({"run", "--detach=maybe", "c"}).empty());
@@ -59,4 +69,16 @@ TEST_CASE("options: the default root is not shared with other runtimes") {
   CHECK(default_root(true, "/run/user/0") == "/run/ocitk");
   CHECK(default_root(false, "/run/user/1000") == "/run/user/1000/ocitk");
   CHECK(default_root(false, nullptr) == "/run/ocitk");
+}
+
+TEST_CASE("options: check takes a bundle, a format and how strict it is") {
+  const auto r = understand({"check", "-f", "json", "/b/", "--strict"});
+  REQUIRE(r);
+  const auto& o = std::get<check_command>(r->what).options;
+  CHECK(o.bundle == "/b");
+  CHECK(o.json);
+  CHECK(o.strict);
+  CHECK(std::get<check_command>(understand({"check"})->what).options.bundle.starts_with("/"));
+  CHECK(complaint({"check", "-f", "xml"}) == "invalid format option");
+  CHECK(complaint({"check", "a", "b"}).find("maximum of 1") != std::string::npos);
 }

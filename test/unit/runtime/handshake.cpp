@@ -45,7 +45,7 @@ TEST_CASE("handshake: a closed end is told from a message, garbage is refused") 
   auto [mine, theirs] = *runtime::make_channel();
   REQUIRE(sys::send_message(theirs.end(), "\x63"));
   CHECK_FALSE(mine.listen());
-  REQUIRE(sys::send_message(theirs.end(), std::string{"\x06\x01\x02", 3}));
+  REQUIRE(sys::send_message(theirs.end(), std::string{static_cast<char>(word::error)} + "\x01\x02"));
   CHECK_FALSE(mine.listen());
   theirs.close();
   const auto end = mine.listen();

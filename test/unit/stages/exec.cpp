@@ -1,28 +1,19 @@
 #include <ocitk/stages/exec.hpp>
 
+#include "../../support/in_child.hpp"
+
 #include <doctest/doctest.h>
 
-#include <sys/wait.h>
 
 #include <cstdlib>
 #include <fstream>
-#include <functional>
 
 using namespace ocitk;
 namespace exec = stages::exec;
 
-static_assert(stage<stages::enter_directory>);
 static_assert(stage<stages::execute>);
 
 namespace {
-
-auto in_child(const std::function<int()>& act) -> int {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(act());
-  int status = -1;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-}
 
 /// bin/prog may run, bin/plain may not, bin/dir is a directory.
 struct folder {
@@ -74,28 +65,6 @@ TEST_CASE("exec: a name with a slash is taken as it is") {
             .starts_with("exec: \"bin/plain\": permission denied"));
 }
 
-TEST_CASE("exec: the working directory is entered and seen") {
-  const folder f;
-  CHECK(in_child([&] {
-          const auto moved = exec::change_directory(f.path);
-          const auto here = exec::current_directory();
-          return moved && here && *here == f.path ? 0 : 1;
-        }) == 0);
-  const auto none = exec::change_directory(f.path + "/none");
-  REQUIRE_FALSE(none);
-  CHECK(none.error().code == ENOENT);
-  CHECK(none.error().pointer == "/process/cwd");
-}
-
-TEST_CASE("exec: a working directory that no path leads to is a breakout") {
-  CHECK(in_child([] {
-          std::string gone = "/tmp/ocitk-gone-XXXXXX";
-          if (::mkdtemp(gone.data()) == nullptr || ::chdir(gone.c_str()) != 0 || ::rmdir(gone.c_str()) != 0) return 1;
-          const auto seen = exec::verify_directory();
-          return !seen && seen.error().detail.find("possible container breakout detected") != std::string::npos ? 0 : 2;
-        }) == 0);
-}
-
 TEST_CASE("exec: ignored and blocked signals are back to normal") {
   CHECK(in_child([] {
           ::signal(SIGTERM, SIG_IGN);
@@ -132,7 +101,7 @@ TEST_CASE("exec: no descriptor above stdio gets through, unless it is below the 
   CHECK(open_in_payload(3, nothing) == 1);
   CHECK(open_in_payload(4, nothing) == 0);
   CHECK(in_child([] {
-          if (::dup2(1, 3) != 3 || !exec::detail::close_on_exec_by_listing(3)) return 9;
+          if (::dup2(1, 3) != 3 || !sys::detail::close_on_exec_by_listing(3)) return 9;
           return ::fcntl(3, F_GETFD) == FD_CLOEXEC && ::fcntl(1, F_GETFD) == 0 ? 0 : 1;
         }) == 0);
 }

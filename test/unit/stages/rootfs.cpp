@@ -1,3 +1,4 @@
+#include <ocitk/stages/masks.hpp>
 #include <ocitk/stages/rootfs.hpp>
 
 #include <doctest/doctest.h>

@@ -9,7 +9,7 @@
 #include <set>
 
 using namespace ocitk;
-using sys::standing;
+using sys::rights;
 
 namespace {
 
@@ -17,14 +17,14 @@ constexpr auto bit(unsigned capability) -> std::uint64_t { return std::uint64_t{
 constexpr std::uint64_t all = ~std::uint64_t{0};
 constexpr std::uint64_t owned = 0;  // no namespace is a stranger's
 
-auto refused(const char* call, const standing& s, int code = EPERM, const char* detail = "") -> std::string {
+auto refused(const char* call, const rights& s, int code = EPERM, const char* detail = "") -> std::string {
   return sys::why_not_permitted({.code = code, .call = call, .detail = detail}, s);
 }
 
 }  // namespace
 
 TEST_CASE("privilege: a capability that is not there is named") {
-  const standing nobody{.effective = 0, .initial = true};
+  const rights nobody{.effective = 0, .initial = true};
   CHECK(refused("open_tree", nobody) == "open_tree needs CAP_SYS_ADMIN, which this process does not have");
   CHECK(refused("chroot", nobody) == "chroot needs CAP_SYS_CHROOT, which this process does not have");
   CHECK(refused("setresuid", nobody) == "setresuid needs CAP_SETUID, which this process does not have");
@@ -37,7 +37,7 @@ TEST_CASE("privilege: a capability that is not there is named") {
 }
 
 TEST_CASE("privilege: a capability of one's own user namespace does not reach the host's objects") {
-  const standing inside{.effective = all, .initial = false, .strange = CLONE_NEWUTS};
+  const rights inside{.effective = all, .initial = false, .strange = CLONE_NEWUTS};
   CHECK(refused("sethostname", inside) ==
         "this process has CAP_SYS_ADMIN only in its own user namespace; the uts namespace belongs to another");
   CHECK(refused("mknod", inside) ==
@@ -48,18 +48,18 @@ TEST_CASE("privilege: a capability of one's own user namespace does not reach th
 }
 
 TEST_CASE("privilege: where the capability reaches, something else refuses") {
-  const standing inside{.effective = all, .initial = false, .strange = owned};
+  const rights inside{.effective = all, .initial = false, .strange = owned};
   CHECK(
       refused("sethostname", inside).find("this process has CAP_SYS_ADMIN, which sethostname needs: something else") ==
       0);
-  const standing filtered{.effective = all, .initial = true, .strange = owned, .filtered = true};
+  const rights filtered{.effective = all, .initial = true, .strange = owned, .filtered = true};
   CHECK(refused("mount", filtered)
             .find("this process has CAP_SYS_ADMIN, which mount needs; a seccomp filter is in force") == 0);
   CHECK(refused("mount", {.effective = all}).find("something else refuses it") != std::string::npos);
 }
 
 TEST_CASE("privilege: the kind of file system decides whose namespace counts") {
-  const standing inside{.effective = all, .initial = false, .strange = CLONE_NEWNET};
+  const rights inside{.effective = all, .initial = false, .strange = CLONE_NEWNET};
   CHECK(refused("fsconfig", inside, EPERM, "sysfs on /sys").ends_with("the network namespace belongs to another"));
   CHECK(refused("fsconfig", inside, EPERM, "proc on /proc").find("something else refuses it") != std::string::npos);
   CHECK(refused("fsconfig", inside, EPERM, "ext4 on /data").ends_with("fsconfig needs it in the initial one"));
@@ -68,7 +68,7 @@ TEST_CASE("privilege: the kind of file system decides whose namespace counts") {
 }
 
 TEST_CASE("privilege: files with rules of their own") {
-  const standing nobody{};
+  const rights nobody{};
   CHECK(refused("write", nobody, EPERM, "uid_map") == "write needs CAP_SETUID, which this process does not have");
   CHECK(refused("write", nobody, EPERM, "gid_map") == "write needs CAP_SETGID, which this process does not have");
   CHECK(refused("write", nobody, EACCES, "/proc/12/oom_score_adj") ==
@@ -112,7 +112,7 @@ TEST_CASE("privilege: the table answers for every call that sets up a container"
 TEST_CASE("privilege: no sentence has the words of an errno") {
   for (const auto& row : sys::detail::privileges)
     for (const auto& s :
-         {standing{}, standing{.effective = all, .initial = false}, standing{.effective = all, .filtered = true}}) {
+         {rights{}, rights{.effective = all, .initial = false}, rights{.effective = all, .filtered = true}}) {
       const auto text = sys::why_not_permitted(
           {.code = row.code, .call = std::string{row.call}, .detail = std::string{row.about}}, s);
       CHECK_FALSE(text.empty());
@@ -121,22 +121,22 @@ TEST_CASE("privilege: no sentence has the words of an errno") {
     }
 }
 
-TEST_CASE("privilege: the standing of a process is what the kernel says") {
+TEST_CASE("privilege: the rights of a process is what the kernel says") {
   const auto proc = sys::open_proc();
   REQUIRE(proc);
-  const auto here = sys::standing_now(*proc);
+  const auto here = sys::rights_now(*proc);
   REQUIRE(here.initial.has_value());
   REQUIRE(here.strange.has_value());
   const auto status = sys::read_file(fd_ref::cwd(), "/proc/self/status", 1 << 16);
   REQUIRE(status);
   CHECK(status->find(fmt::format("CapEff:\t{:016x}\n", here.effective)) != std::string::npos);
-  const auto bare = sys::standing_now(unique_fd{});
+  const auto bare = sys::rights_now(unique_fd{});
   CHECK(bare.effective == here.effective);
   CHECK_FALSE(bare.initial.has_value());
-  CHECK(support::unprivileged([&] { return sys::standing_now(*proc).effective == 0 ? "none" : "some"; }) == "none");
+  CHECK(support::unprivileged([&] { return sys::rights_now(*proc).effective == 0 ? "none" : "some"; }) == "none");
   CHECK(support::unprivileged([&] {
           (void)::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL);
-          return sys::standing_now(*proc).no_new_privileges ? "set" : "not set";
+          return sys::rights_now(*proc).no_new_privileges ? "set" : "not set";
         }) == "set");
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("privilege: in a user namespace of its own a process owns none of the 
     if (::unshare(CLONE_NEWUSER) != 0) return std::string{"skip"};
     const auto proc = sys::open_proc();
     if (!proc) return to_string(proc.error());
-    auto s = sys::standing_now(*proc);
+    auto s = sys::rights_now(*proc);
     constexpr std::uint64_t everywhere = CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
     if (s.initial != false || (s.strange.value_or(0) & everywhere) != everywhere) return std::string{"wrong at first"};
     const auto named = checked(::sethostname("x", 1), "sethostname");
@@ -153,7 +153,7 @@ TEST_CASE("privilege: in a user namespace of its own a process owns none of the 
     const auto text = sys::why_not_permitted(named.error(), s);
     if (text.find("the uts namespace belongs to another") == text.npos) return text;
     if (::unshare(CLONE_NEWUTS) != 0) return std::string{"no uts namespace"};
-    s = sys::standing_now(*proc);
+    s = sys::rights_now(*proc);
     return std::string{(s.strange.value_or(0) & CLONE_NEWUTS) == 0 ? "fine" : "not ours"};
   });
   if (answer == "skip") return;

@@ -1,0 +1,25 @@
+#ifndef OCITK_CLI_PLAN_ONLY_HPP
+#define OCITK_CLI_PLAN_ONLY_HPP
+
+#include <ocitk/cli/chain.hpp>
+#include <ocitk/runtime/rehearsal.hpp>
+#include <ocitk/watch/plan_text.hpp>
+
+#include <string>
+
+namespace ocitk::cli {
+
+/// What a tool would do, as text, for `--plan`: its own part of the chain, rehearsed.
+///
+/// Fails  as the tool would
+inline auto plan_only(tool& self, chain_link& here) -> result<std::string> {
+  const auto play = [&]() -> result<> {
+    const standing_at tool{&standpoint::process, "tool"};
+    return self.run(here);
+  };
+  return watch::plan_text(watch::plan_of(OCITK_TRY(runtime::rehearse(play))));
+}
+
+}  // namespace ocitk::cli
+
+#endif
