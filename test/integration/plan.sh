@@ -39,9 +39,9 @@ joined() {
     {type: "network", path: "/proc/self/ns/net"}, {type: "pid", path: "/proc/self/ns/pid"}]')"
 }
 odd_rootfs() {  # nothing to mount on; links that dangle, lead out, lead to another mount
-  rm -rf "$DIR/odd"; mkdir -p "$DIR/odd/bin" "$DIR/src/d"; echo x >"$DIR/src/f"
+  rm -rf "$DIR/odd"; mkdir -p "$DIR/odd/bin" "$DIR/odd/other" "$DIR/src/d"; echo x >"$DIR/src/f"
   cp "$DIR/rootfs/bin/busybox" "$DIR/odd/bin/true"
-  ln -s ../../etc "$DIR/odd/etc"; ln -s /made/by/link "$DIR/odd/dangling"; ln -s /dev/shm "$DIR/odd/to-shm"; ln -s ../../../../../.. "$DIR/odd/up"
+  ln -s ../../../other "$DIR/odd/etc"; ln -s /made/by/link "$DIR/odd/dangling"; ln -s /dev/shm "$DIR/odd/to-shm"; ln -s ../../../../../.. "$DIR/odd/up"
   as_kept odd "$(bundle odd "$portable"' | .root = {path: ($dir + "/odd")} | .process.args = ["/bin/true"]
     | .mounts += [{destination: "/dangling/x", type: "bind", source: ($dir + "/src/d"), options: ["bind"]},
                   {destination: "/to-shm/in/shm", type: "tmpfs", source: "tmpfs"},
