@@ -91,6 +91,7 @@ auto make_plumbing(const spec::config& config) -> result<plumbing> {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe2");
     unique_fd out{ends[0]}, in{ends[1]};
+    for (const int end : ends) learn_name(end, fmt::format("pipe {}", i));
     p.theirs[i] = i == 0 ? std::move(out) : std::move(in);
     p.ours[i] = i == 0 ? std::move(in) : std::move(out);
     const auto owner = host_root(config);

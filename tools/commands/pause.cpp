@@ -136,6 +136,7 @@ auto wanted_pause(const cli::launch_options& o, std::span<const std::string_view
   runtime::pause_request p{.stage = o.shell_at.empty() ? o.stop_before : o.shell_at, .shell = !o.shell_at.empty()};
   if (p.stage.empty()) return p;
   OCITK_TRY(check_stage(p.stage, row));
+  if (o.plan) return runtime::pause_request{};  // nobody waits in a plan
   for (int i = 0; p.shell && i < 3; ++i) p.stdio[static_cast<std::size_t>(i)] = OCITK_TRY(duplicate(fd_ref::of(i)));
   return p;
 }

@@ -129,6 +129,7 @@ class pause_watch {
       return {};
     }
     is_shell_ = true;
+    standing.process = "shell";
     to_shell_ = std::move(theirs);
     OCITK_TRY(checked(::fchdir(before_pivot_.get()), "fchdir"));
     return checked(::chroot("."), "chroot");

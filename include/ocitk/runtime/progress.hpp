@@ -84,9 +84,9 @@ class progress {
   /// Calls  openat(2) O_EXCL, ftruncate(2), mmap(2) MAP_SHARED
   static auto make(fd_ref dir) -> result<progress> {
     progress p;
-    if (rehearsing()) return p;
     const auto file = OCITK_TRY(sys::open_at(dir, progress_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    OCITK_TRY(checked(::ftruncate(file.get(), sizeof(detail::progress_page)), "ftruncate"));
+    OCITK_TRY(checked(sys::kernel::ftruncate(file.get(), sizeof(detail::progress_page)), "ftruncate"));
+    if (rehearsing()) return p;  // there is no file to share
     void* memory = ::mmap(nullptr, sizeof(detail::progress_page), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     if (memory == MAP_FAILED) return failed("mmap", progress_name);
     p.page_ = new (memory) detail::progress_page;
