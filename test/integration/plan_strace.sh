@@ -10,16 +10,17 @@ mkdir -p -m 700 "$STATE"
 # matches BUNDLE COMMAND [option...]: the same command line, planned and traced. A container that only waits is killed.
 matches() {
   local b=$1 command=$2 tracer; shift 2
-  rt "$command" --plan=json -b "$b" "$@" "$TAG-1" </dev/null >"$DIR/plan.json" 2>"$DIR/out"
+  ID=$TAG-${b##*/}-$command  # a keyring of that name may still be there from the case before
+  rt "$command" --plan=json -b "$b" "$@" "$ID" </dev/null >"$DIR/plan.json" 2>"$DIR/out"
   rm -rf "$DIR/trace"; mkdir "$DIR/trace"
-  strace -ff -v -s 65536 -o "$DIR/trace/t" "$OCITK" --root "$STATE" "$command" -b "$b" "$@" "$TAG-1" </dev/null >"$DIR/out" 2>&1 &
+  strace -ff -v -s 65536 -o "$DIR/trace/t" "$OCITK" --root "$STATE" "$command" -b "$b" "$@" "$ID" </dev/null >"$DIR/out" 2>&1 &
   tracer=$!
   if [ "$command" = create ]; then
-    until_ 20 status_is "$TAG-1" created
-    rt start "$TAG-1"
+    until_ 20 status_is "$ID" created
+    rt start "$ID"
   fi
   wait $tracer || { cat "$DIR/out"; fail "the container failed"; }
-  [ "$command" = run ] || rt delete "$TAG-1"
+  [ "$command" = run ] || rt delete "$ID"
   python3 "$HELPER" "$DIR/plan.json" "$DIR/trace/t"
 }
 true_bundle() { local b=$1 filter=$2; shift 2; bundle "$b" ".process.args = [\"true\"] | $filter" "$@"; }

@@ -18,7 +18,7 @@ cat >"$DIR/probe" <<EOF
 {
   for n in mnt pid net ipc uts; do readlink /proc/self/ns/\$n; done >"$DIR/shell-ns"
   echo "stage \$OCITK_STAGE"
-  echo "root \$(ls "\$OCITK_ROOT/" 2>/dev/null | grep -v '^sys$' | sort | tr '\n' ' ')"
+  echo "root \$(ls "\${OCITK_ROOT:-/none}/" 2>/dev/null | grep -v '^sys$' | sort | tr '\n' ' ')"
   echo "tool \$(ls --version | head -1 | grep -c coreutils)"
   echo "ids \$(id -u) \$(id -g)"
   echo "host \$(uname -n)"
@@ -119,7 +119,7 @@ rest_of_stdin() {  # what the shell did not read is the payload's
 }
 wrong_stage() {
   local out; out=$(rt run --shell-at nonsense -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)
-  has "$out" '\"nonsense\" is no stage of init; these are: cgroup, unshare, keyring, network, rootfs, console, masks, sysctl, pivot, hostname, rlimits, no-new-privs, cwd, bounding, user, caps, seccomp, exec'
+  has "$out" '\"nonsense\" is no stage of init; these are: cgroup, unshare, keyring, network, rootfs, hooks, console, masks, sysctl, pivot, hostname, rlimits, no-new-privs, cwd, bounding, user, caps, seccomp, exec'
   has "$(rt run --stop-before nonsense -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)" "is no stage of init"
   has "$(rt run --stop-before pivot --shell-at pivot -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)" "exclude each other"
 }
@@ -141,9 +141,6 @@ send \x03
 expect # 
 send echo still-\$((40 + 2)) there\n
 expect still-42 there
-expect # 
-send sleep 1000 & kill %1; wait; echo job-control-\$?\n
-expect job-control-[0-9]+
 expect # 
 send exit 0\n
 expect payload
@@ -186,7 +183,6 @@ goes_on() {
   for stage in cgroup rootfs pivot hostname seccomp exec; do
     stopped $stage "$b"
     has "$(cat "$DIR/err")" "stopped before $stage: init is process $INIT"
-    same "$(rt state "$TAG-1" 2>/dev/null | jq -r .status || true)" creating
     same "$(cat "$DIR/out")" ""
     kill -CONT "$RUN"
     rc=0; wait $JOB || rc=$?

@@ -4,7 +4,7 @@
 need python3
 CHECK=$(dirname "$0")/../support/trace_check.py
 
-row="cgroup unshare keyring network rootfs console masks sysctl pivot hostname rlimits"
+row="cgroup unshare keyring network rootfs hooks console masks sysctl pivot hostname rlimits"
 late="no-new-privs cwd bounding user caps"
 early="seccomp cwd bounding user caps"
 # The stages of init with their order, from the file.
@@ -14,13 +14,13 @@ every_stage() {
   local b out; b=$(sh_bundle all 'echo hello; exit 7')
   out=$(rt run --trace "$DIR/t.json" -b "$b" "$TAG-1" </dev/null) && fail "exit code 0"
   same "$out" hello
-  same "$(stages_of "$DIR/t.json")" "$row $late exec"
+  same "$(stages_of "$DIR/t.json")" "$row $late exec hooks seccomp"
   python3 "$CHECK" "$DIR/t.json"
   same "$(jq -r '[.traceEvents[] | select(.ph == "M") | .args.name] | join(" ")' "$DIR/t.json")" "parent bridge init"
   same "$(jq -r '[.traceEvents[] | select(.cat == "call" and .name == "execve")] | length' "$DIR/t.json")" 1
   b=$(sh_bundle early true '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}')
   rt run --trace "$DIR/t.json" -b "$b" "$TAG-1" </dev/null
-  same "$(stages_of "$DIR/t.json")" "$row $early exec"
+  same "$(stages_of "$DIR/t.json")" "$row $early exec hooks"
   python3 "$CHECK" "$DIR/t.json"
 }
 user_namespace() {
@@ -28,7 +28,7 @@ user_namespace() {
   local b; b=$(sh_bundle user true '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings')
   rt run --trace "$DIR/t.json" -b "$b" "$TAG-1" </dev/null
   python3 "$CHECK" "$DIR/t.json"
-  same "$(stages_of "$DIR/t.json")" "idmap $row $late exec"
+  same "$(stages_of "$DIR/t.json")" "idmap $row $late exec hooks seccomp"
   same "$(jq -r '[.traceEvents[] | select(.cat == "call" and .name == "write" and .args.process == "parent" and .args.stage == "idmap") | .args.pointer] | join(" ")' "$DIR/t.json")" \
     "/linux/uidMappings /linux/gidMappings"
 }

@@ -44,7 +44,7 @@ COMPARED = set('''openat openat2 mkdirat mknodat symlinkat unlinkat renameat fch
     unshare sethostname setdomainname prctl setsid sched_setaffinity prlimit64 setgroups setresgid setresuid keyctl seccomp
     execve ioctl connect sendmsg bpf capset close_range'''.split())
 
-HANDSHAKE = pathlib.Path(__file__).parents[2] / 'include/ocitk/runtime/handshake.hpp'
+HANDSHAKE = pathlib.Path(__file__).resolve().parents[2] / 'include/ocitk/runtime/handshake.hpp'
 WORDS = [''] + re.search(r'enum class word[^{]*\{ born = 1, ([^}]*) \}', HANDSHAKE.read_text())[1].split(', ')
 WORDS.insert(1, 'born')
 CAPABILITIES = '''CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE

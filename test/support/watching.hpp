@@ -4,6 +4,8 @@
 #include <ocitk/sys/kernel/pretence.hpp>
 #include <ocitk/watch.hpp>
 
+#include <linux/sched.h>
+
 #include <string>
 #include <vector>
 
@@ -73,6 +75,10 @@ struct one_answer : ocitk::pretence {
   auto is_terminal(int) -> bool override { return answer > 0; }
   auto duplicated(int, int) -> void override {}
   auto forget(int) -> void override {}
+  auto join(int, std::uint64_t kinds) -> long override {
+    if ((kinds & CLONE_NEWUSER) != 0) every_capability = true;
+    return answer;
+  }
   auto enter_user_namespace() -> void override { every_capability = true; }
   auto has_every_capability() -> bool override { return every_capability; }
   auto connect(int) -> long override { return answer; }

@@ -27,7 +27,8 @@ auto read_bundle(const std::string& bundle) -> result<loaded> {
 
 auto load_spec(const surroundings& about, const cli::create_options& o) -> result<loaded> {
   auto from = OCITK_TRY(read_bundle(o.bundle));
-  const auto warnings = OCITK_TRY(spec::validate(from.config, {.euid = ::geteuid(), .no_pivot = o.no_pivot}));
+  // A plan is for whoever may read the bundle: it tells what root would do.
+  const auto warnings = OCITK_TRY(spec::validate(from.config, {.euid = o.plan ? 0 : ::geteuid(), .no_pivot = o.no_pivot}));
   OCITK_TRY(spec::check_supported(from.config));
   for (const auto& text : warnings) about.log.write(runtime::level::warning, text);
   return from;

@@ -136,15 +136,6 @@ inline void hear_judges(examined& e, bool cgroup2) {
   hear(e, [&](const spec::config& c) { return judge_limits(c, cgroup2); });
 }
 
-inline void judge_hooks(findings& all, const std::vector<spec::hook>& list, std::string_view key) {
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto pointer = fmt::format("/hooks/{}/{}", key, i);
-    if (!list[i].path.starts_with('/')) all.push_back({.pointer = pointer + "/path", .message = "must be an absolute path"});
-    if (list[i].timeout && *list[i].timeout <= 0)
-      all.push_back({.pointer = pointer + "/timeout", .message = "must be greater than zero"});
-  }
-}
-
 /// Entries that are looked at one by one.
 inline auto entries(const spec::config& c) -> findings {
   findings all;
@@ -154,13 +145,6 @@ inline auto entries(const spec::config& c) -> findings {
       if (const auto& r = c.process->rlimits[i]; r.soft > r.hard)
         all.push_back({.pointer = fmt::format("/process/rlimits/{}", i),
                        .message = fmt::format("the soft limit {} is above the hard limit {}", r.soft, r.hard)});
-  const auto judge = [&](std::string_view key, const auto& list) { judge_hooks(all, list, key); };
-  judge("prestart", c.hooks.prestart);
-  judge("createRuntime", c.hooks.create_runtime);
-  judge("createContainer", c.hooks.create_container);
-  judge("startContainer", c.hooks.start_container);
-  judge("poststart", c.hooks.poststart);
-  judge("poststop", c.hooks.poststop);
   return all;
 }
 

@@ -35,11 +35,18 @@ template <class Join, class Live>
     OCITK_TRY(sys::set_dumpable(false));  // before anybody inside can look at us
     OCITK_TRY(in_stage("unshare", [&] { return join(); }));
     OCITK_TRY(sys::set_dumpable(false));  // a user namespace brings new credentials
+    auto [told, teller] = OCITK_TRY(make_channel());
     const auto clone = [&] {
       return sys::clone_process({.flags = birth.flags | CLONE_PARENT, .exit_signal = 0, .cgroup = birth.cgroup});
     };
     auto init = OCITK_TRY(in_stage("unshare", [&] { return at("/linux/namespaces", clone); }));
-    if (init.pid == 0) live(ctx, n);
+    if (init.pid == 0) {  // silent until the parent was told that it is there: else that would come second
+      teller.close();
+      if (birth.cgroup >= 0) ::close(birth.cgroup);  // it is born there; nobody inside is to find the host's directory
+      OCITK_TRY(told.listen());
+      told.close();
+      live(ctx, n);
+    }
     return n.parent.say_born(init.pid, init.pidfd);
   };
   const auto done = over();

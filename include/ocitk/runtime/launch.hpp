@@ -149,7 +149,7 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
     if (heard.said == word::paused && when_paused) {
       published.publish("parent", "stopped before " + heard.text);
       OCITK_TRY(when_paused(heard.text, init));
-      OCITK_TRY(init.talk.say(word::resume));
+      (void)init.talk.say(word::resume);  // if init is gone meanwhile, the next listen tells
       published.publish("parent", waits_for_init);
       continue;
     }

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/mount.h>
+
 #include <array>
 
 using namespace ocitk;
