@@ -129,8 +129,8 @@ TEST_CASE("document: mounts, rlimits and hooks, entry by entry") {
           d["mounts"].push_back({{"destination", "rel"}, {"type", "tmpfs"}});
           d["process"]["rlimits"][0]["soft"] = 2000;
         }) == list{"error /mounts/7", "error /process/rlimits/0", "warning /mounts/8"});
-  const auto hooks = told([](auto& d) { d["hooks"]["poststop"] = {{{"path", "/x"}}, {{"path", "y"}, {"timeout", 0}}}; });
-  for (const auto* pointer : {"error /hooks/poststop/1/path", "error /hooks/poststop/1/timeout"})
+  const auto hooks = told([](auto& d) { d["hooks"]["poststop"] = {{{"path", "/x"}}, {{"path", "y"}}, {{"path", "/z"}, {"timeout", 0}}}; });
+  for (const auto* pointer : {"error /hooks/poststop/1/path", "error /hooks/poststop/2/timeout"})
     CHECK(std::ranges::count(hooks, pointer) == 1);
   CHECK(std::ranges::count(hooks, "error /hooks/poststop/0/path") == 0);
 }
