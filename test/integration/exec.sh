@@ -288,6 +288,7 @@ descriptors() {
 # While the newcomer waits inside, before it lets go of anything: what could those inside get hold of?
 protected() {
   up "${1:-.}"
+  rm -f "$DIR/told"; touch "$DIR/told"  # what the last one said must not be taken for this one's
   ( "$OCITK" --root "$STATE" exec --stop-before exec -u 1000 "$TAG-1" echo went on </dev/null >"$DIR/out" 2>"$DIR/told" ) &
   until_ 10 grep -q 'stopped before exec' "$DIR/told"
   local pid ours fd; pid=$(grep -o 'process [0-9]*' "$DIR/told" | cut -d' ' -f2); ours=$(grep -o 'CONT [0-9]*' "$DIR/told" | cut -d' ' -f2)

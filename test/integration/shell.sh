@@ -172,6 +172,7 @@ EOF
 
 # stopped STAGE BUNDLE: a run in the background that waits before the stage; RUN is its process.
 stopped() {
+  rm -f "$DIR/err"; touch "$DIR/err"  # what the last one said must not be taken for this one's
   rt run --stop-before "$1" -b "$2" "$TAG-1" </dev/null >"$DIR/out" 2>"$DIR/err" &
   JOB=$!
   until_ 10 grep -q "stopped before" "$DIR/err" || { cat "$DIR/err"; fail "does not stop"; }
