@@ -68,6 +68,7 @@ before_a_stage() {  # the lock is create's all the while
   background create -b "$b" --stop-before rootfs "$TAG-1"
   creator=$!
   until_ 5 stage_is parent "stopped before rootfs"
+  until_ 5 in_call parent poll
   until_ 5 in_call init recvmsg
   same "$(overall)" creating
   same "$(of parent .pid)" $creator
@@ -123,14 +124,17 @@ unpublished() {  # a state without its progress, and a progress that is none
 }
 joined_namespaces() {  # a bridge stands between
   local b; b=$(sh_bundle join 'sleep 100' ".linux.namespaces |= map(if .type == \"ipc\" then .path = \"/proc/$$/ns/ipc\" else . end)")
-  background create -b "$b" --stop-before rootfs "$TAG-1"
-  until_ 5 stage_is init "stopped before rootfs"
-  until_ 5 in_call init recvmsg
-  same "$(of bridge .alive)" false
-  hasnt "$(where "$TAG-1")" bridge
-  kill -CONT $!
-  wait $!
-  rt delete -f "$TAG-1"
+  local i
+  for i in 1 2 3 4 5 6; do  # before its first stage init speaks as early as it can
+    background create -b "$b" --stop-before keyring "$TAG-1"
+    until_ 5 in_call parent poll
+    same "$(of init .stage)" "stopped before keyring"
+    same "$(of bridge .alive)" false
+    hasnt "$(where "$TAG-1")" bridge
+    kill -CONT $!
+    wait $!
+    rt delete -f "$TAG-1"
+  done
 }
 # A file system whose server never answers, not even to the first question; until descriptor 9 is closed.
 mount_hung() {
@@ -139,6 +143,19 @@ mount_hung() {
   mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 ocitk-hung "$1"
 }
 gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
+waits_for_hook() {
+  local b; b=$(sh_bundle hooks 'sleep 100' ".hooks = {createRuntime: [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"cat >/dev/null; cat <$DIR/fifo\"]}]}")
+  mkfifo "$DIR/fifo"
+  background create -b "$b" "$TAG-1"
+  until_ 5 stage_is parent hooks
+  until_ 5 in_state parent S
+  until_ 5 stage_is init "waits for hooks of the parent"
+  same "$(overall)" creating
+  has "$(of parent .waiting_for)" pipe
+  : >"$DIR/fifo"
+  wait $!
+  rt delete -f "$TAG-1"
+}
 hung_mount() {
   local m=$DIR/hung b creator init out
   mount_hung "$m"
@@ -206,5 +223,6 @@ if grep -qw fuse /proc/filesystems && [ -c /dev/fuse ]; then
   case_ "a bind source on a dead file system is named" hung_mount
   case_ "a bridge that hangs is shown" hung_bridge
 fi
+case_ "a setup waits for a hook" waits_for_hook
 case_ "unknown containers and formats are refused" unknown
 finish
