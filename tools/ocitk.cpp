@@ -38,8 +38,9 @@ auto close_later() -> result<> {
 
 /// What runc's callers look for in front of a failure.
 auto title_for(const std::string& command, const error& why) -> std::string {
-  if (command != "create" && command != "run") return {};
   const bool in_init = !why.stage.empty();
+  if (command == "exec") return fmt::format("exec failed: {}", in_init ? "unable to start container process: " : "");
+  if (command != "create" && command != "run") return {};
   return fmt::format("runc {} failed: {}", command,
                      in_init ? "unable to start container process: error during container init: " : "");
 }
@@ -63,6 +64,7 @@ struct dispatcher {
   auto operator()(const cli::show_version&) const -> result<int> { return tools::print_version(argv[0]); }
   auto operator()(const cli::create_command& c) const -> result<int> { return protected_from_now(tools::create, c.options); }
   auto operator()(const cli::run_command& c) const -> result<int> { return protected_from_now(tools::run, c.options); }
+  auto operator()(const cli::exec_command& c) const -> result<int> { return protected_from_now(tools::exec, c.options); }
   auto operator()(const cli::start_command& c) const -> result<int> { return tools::start(about, c.id); }
   auto operator()(const cli::state_command& c) const -> result<int> { return tools::state(about, c.id); }
   auto operator()(const cli::kill_command& c) const -> result<int> { return tools::kill(about, c.options); }
@@ -71,6 +73,7 @@ struct dispatcher {
   auto operator()(const cli::stages_command& c) const -> result<int> { return tools::list_stages(c.format); }
   auto operator()(const cli::spec_command& c) const -> result<int> { return tools::write_spec(about, c.options); }
   auto operator()(const cli::check_command& c) const -> result<int> { return tools::check(about, c.options); }
+  auto operator()(const cli::where_command& c) const -> result<int> { return tools::where(about, c.options); }
 
  private:
   /// Only commands that enter a container run from the protected copy of the program. The caller's descriptors go
@@ -102,7 +105,7 @@ auto execute(const cli::request& request, char** argv) -> int {
   const auto code = std::visit(dispatcher{about, argv}, request.what);
   if (code) return *code;
   log->fatal(code.error(), title_for(request.name, code.error()));
-  return 1;
+  return request.name == "exec" ? 255 : 1;
 }
 
 }  // namespace

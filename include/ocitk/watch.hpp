@@ -77,6 +77,11 @@ inline constinit thread_local watcher* watching = nullptr;
 /// Is this a rehearsal, in which nothing is done?
 inline auto rehearsing() -> bool { return watching != nullptr && watching->pretends() != nullptr; }
 
+/// Tells what a descriptor is of where no watched call makes it: pipes and sockets of ours.
+inline auto learn_name(int fd, std::string_view name) -> void {
+  if (watching != nullptr) watching->learn(fd, name);
+}
+
 }  // namespace ocitk
 
 #endif

@@ -55,7 +55,7 @@ bad_interpreter() {
   has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
 not_supported() {
-  refused "$(bundle ns '.hooks = {prestart: [{path: "/bin/true"}]}')" "not supported yet" "config.json#/hooks"
+  refused "$(bundle ns '.linux.personality = {domain: "LINUX32"}')" "not supported yet" "config.json#/linux/personality"
 }
 bad_limit() {
   refused "$(bundle bl '.linux.resources.memory = {limit: 4096, swap: 1}')" "cgroup: " "config.json#/linux/resources/memory"

@@ -29,7 +29,7 @@ our_processes() {
   local p
   for p in $(grep -ls "/$TAG" /proc/[0-9]*/cgroup); do
     p=${p%/cgroup}
-    grep -qs '^State:.*[ZX] (' "$p/status" || echo "${p#/proc/}"
+    case $(grep -s '^State:' "$p/status") in '' | *[ZX]' ('*) ;; *) echo "${p#/proc/}" ;; esac  # none: gone since we looked
   done
 }
 

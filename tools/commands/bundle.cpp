@@ -7,27 +7,42 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 namespace ocitk::tools {
 
 namespace {
 
-auto read_bundle(const std::string& bundle) -> result<spec::config> {
+auto read_bundle(const std::string& bundle) -> result<loaded> {
   const auto dir = sys::open_at(fd_ref::cwd(), bundle, O_PATH | O_DIRECTORY);
   if (!dir) return std::unexpected(dir.error());
-  const auto text = sys::read_file(*dir, "config.json", spec::largest_json + 1);
+  auto text = sys::read_file(*dir, "config.json", spec::largest_json + 1);
   if (!text && text.error().code == ENOENT) return failure("JSON specification file config.json not found");
   if (!text) return std::unexpected(text.error());
-  return spec::parse_config(*text);
+  auto config = OCITK_TRY(spec::parse_config(*text));
+  return loaded{std::move(config), std::move(*text)};
 }
 
 }  // namespace
 
-auto load_spec(const surroundings& about, const cli::create_options& o) -> result<spec::config> {
-  auto config = OCITK_TRY(read_bundle(o.bundle));
-  const auto warnings = OCITK_TRY(spec::validate(config, {.euid = ::geteuid(), .no_pivot = o.no_pivot}));
-  OCITK_TRY(spec::check_supported(config));
+auto load_spec(const surroundings& about, const cli::create_options& o) -> result<loaded> {
+  auto from = OCITK_TRY(read_bundle(o.bundle));
+  const auto warnings = OCITK_TRY(spec::validate(from.config, {.euid = ::geteuid(), .no_pivot = o.no_pivot}));
+  OCITK_TRY(spec::check_supported(from.config));
   for (const auto& text : warnings) about.log.write(runtime::level::warning, text);
+  return from;
+}
+
+auto load_container(const runtime::entry& entry) -> result<spec::config> {
+  const auto text = OCITK_TRY(entry.read_config());
+  auto config = OCITK_TRY(spec::parse_config(text));
+  if (!config.process) return failure("process property must not be empty", "/process");
   return config;
+}
+
+auto load_process(const std::string& path) -> result<spec::process> {
+  const auto text = OCITK_TRY(sys::read_file(fd_ref::cwd(), path, spec::largest_json + 1));
+  return spec::parse_process(text);
 }
 
 }  // namespace ocitk::tools

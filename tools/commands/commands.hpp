@@ -26,12 +26,14 @@ inline auto warnings_of(const surroundings& about) -> std::function<void(error)>
 
 auto create(const surroundings&, const cli::create_options&) -> result<int>;
 auto run(const surroundings&, const cli::create_options&) -> result<int>;
+auto exec(const surroundings&, const cli::exec_options&) -> result<int>;
 auto start(const surroundings&, const std::string& id) -> result<int>;
 auto state(const surroundings&, const std::string& id) -> result<int>;
 auto list(const surroundings&, const cli::list_options&) -> result<int>;
 auto kill(const surroundings&, const cli::kill_options&) -> result<int>;
 auto remove(const surroundings&, const cli::delete_options&) -> result<int>;
 auto write_spec(const surroundings&, const cli::spec_options&) -> result<int>;
+auto where(const surroundings&, const cli::where_options&) -> result<int>;
 auto list_stages(std::string_view format) -> result<int>;
 auto check(const surroundings&, const cli::check_options&) -> result<int>;
 auto print_version(std::string_view program) -> result<int>;

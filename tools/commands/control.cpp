@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "entries.hpp"
 
 #include <ocitk/runtime/container.hpp>
 #include <ocitk/runtime/start_gate.hpp>
@@ -25,14 +26,6 @@ struct found {
   runtime::record known{};
   runtime::live now{};
 };
-
-auto open_entry(const surroundings& about, const std::string& id) -> result<runtime::entry> {
-  OCITK_TRY(runtime::check_id(id));
-  const auto store = runtime::store::open(about.global.root, false);
-  if (!store && store.error().code == ENOENT) return failure("container does not exist");
-  if (!store) return std::unexpected(store.error());
-  return store->open(id);
-}
 
 /// The container as it is while we hold its lock.
 auto look_up(const surroundings& about, const std::string& id) -> result<found> {

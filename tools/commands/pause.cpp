@@ -1,6 +1,7 @@
 #include "pause.hpp"
 
-#include <ocitk/runtime/pipelines.hpp>
+#include <ocitk/stages/exec.hpp>
+#include <ocitk/stages/seccomp.hpp>
 #include <ocitk/runtime/relay.hpp>
 #include <ocitk/sys/pty.hpp>
 
@@ -20,19 +21,19 @@ namespace ocitk::tools {
 
 namespace {
 
-auto stages_of_init() -> std::vector<std::string_view> {
+auto all_words(std::span<const std::string_view> row) -> std::vector<std::string_view> {
   std::vector<std::string_view> words;
   const auto add = [&](std::string_view word) {
     if (std::ranges::find(words, word) == words.end()) words.push_back(word);
   };
-  for (const auto word : runtime::confine_late.names) add(word);
+  for (const auto word : row) add(word);
   add(stages::load_filter::name);
   add(stages::execute::name);
   return words;
 }
 
-auto check_stage(const std::string& word) -> result<> {
-  const auto known = stages_of_init();
+auto check_stage(const std::string& word, std::span<const std::string_view> row) -> result<> {
+  const auto known = all_words(row);
   if (std::ranges::find(known, word) != known.end()) return {};
   std::string list;
   for (const auto k : known) list.append(list.empty() ? "" : ", ").append(k);
@@ -130,16 +131,17 @@ auto serve_shell(const surroundings& about, std::string_view stage, runtime::rea
 
 }  // namespace
 
-auto wanted_pause(const cli::create_options& o) -> result<runtime::pause_request> {
+auto wanted_pause(const cli::launch_options& o, std::span<const std::string_view> row) -> result<runtime::pause_request> {
   if (!o.stop_before.empty() && !o.shell_at.empty()) return failure("--stop-before and --shell-at exclude each other");
   runtime::pause_request p{.stage = o.shell_at.empty() ? o.stop_before : o.shell_at, .shell = !o.shell_at.empty()};
   if (p.stage.empty()) return p;
-  OCITK_TRY(check_stage(p.stage));
+  OCITK_TRY(check_stage(p.stage, row));
+  if (o.plan) return runtime::pause_request{};  // nobody waits in a plan
   for (int i = 0; p.shell && i < 3; ++i) p.stdio[static_cast<std::size_t>(i)] = OCITK_TRY(duplicate(fd_ref::of(i)));
   return p;
 }
 
-auto while_paused(const surroundings& about, const cli::create_options& o) -> runtime::at_pause {
+auto while_paused(const surroundings& about, const cli::launch_options& o) -> runtime::at_pause {
   return [&about, shell = !o.shell_at.empty()](std::string_view stage, runtime::ready_init& init) {
     return shell ? serve_shell(about, stage, init) : wait_for_signal(about, stage, init);
   };

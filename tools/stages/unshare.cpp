@@ -116,7 +116,7 @@ class unshare_tool : public cli::tool {
     runtime::kept_child bridge{OCITK_TRY(sys::clone_process({}))};
     if (bridge.pid() != 0) {
       theirs.close();
-      auto met = OCITK_TRY(runtime::detail::meet_init(bridge, mine));
+      auto met = OCITK_TRY(runtime::detail::meet_init(bridge, mine, "the first process of the namespaces"));
       return met.let_go();
     }
     mine.close();

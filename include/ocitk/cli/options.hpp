@@ -26,15 +26,28 @@ struct global_options {
   bool log_json = false, debug = false, systemd_cgroup = false;
 };
 
-struct create_options {  ///< of run, too
+struct launch_options {  ///< of everything that starts a process
   std::string id{};
-  std::string bundle{}, console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
-  bool no_pivot = false, no_new_keyring = false, detach = false, keep = false, no_subreaper = false;
+  std::string console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
+  bool detach = false;
   int preserve_fds = 0;
   std::optional<std::string> plan{};  ///< "text" or "json": print what would be done, do nothing
   std::string trace{};        ///< absolute, or "-" for a time line on standard error
   std::string stop_before{};  ///< a stage
   std::string shell_at{};     ///< a stage
+};
+
+struct create_options : launch_options {  ///< of run, too
+  std::string bundle{};  ///< absolute
+  bool no_pivot = false, no_new_keyring = false, keep = false, no_subreaper = false;
+};
+
+struct exec_options : launch_options {
+  std::string process{};  ///< absolute; empty: the container's process with what follows
+  std::vector<std::string> args{}, env{}, additional_gids{}, caps{};
+  std::string cwd{}, user{}, process_label{}, apparmor{};
+  bool tty = false, no_new_privs = false, ignore_paused = false;
+  std::vector<std::string> cgroups{};  ///< "[ctrl[,ctrl]:]path"
 };
 
 struct kill_options {
@@ -61,11 +74,17 @@ struct check_options {
   bool json = false, strict = false;
 };
 
+struct where_options {
+  std::string id{};
+  bool json = false;
+};
+
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
 struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
 struct create_command { create_options options{}; };
 struct run_command { create_options options{}; };
+struct exec_command { exec_options options{}; };
 struct start_command { std::string id{}; };
 struct state_command { std::string id{}; };
 struct kill_command { kill_options options{}; };
@@ -73,9 +92,11 @@ struct delete_command { delete_options options{}; };
 struct list_command { list_options options{}; };
 struct spec_command { spec_options options{}; };
 struct check_command { check_options options{}; };
+struct where_command { where_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
-                             kill_command, delete_command, list_command, spec_command, stages_command, check_command>;
+                             kill_command, delete_command, list_command, spec_command, stages_command, check_command,
+                             where_command, exec_command>;
 
 struct request {
   global_options global{};
@@ -103,10 +124,11 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 10> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 12> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
+    {"exec", "run another process in a container"},
     {"kill", "send a signal to a container's process"},
     {"list", "show the containers of a state root"},
     {"run", "make and start a container"},
@@ -114,6 +136,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 10> c
     {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
 inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
@@ -127,22 +150,43 @@ inline auto add_global(parser& p, global_options& g, std::string& format, std::s
   p.flag("version", "v", version, "print the version");
 }
 
-inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
-  p.value("bundle", "b", o.bundle, "directory of config.json, default: the current one");
+inline auto add_launch(parser& p, launch_options& o) -> void {
   p.value("console-socket", "", o.console_socket, "socket that receives the terminal");
   p.value("pidfd-socket", "", o.pidfd_socket, "socket that receives the pidfd of the process");
   p.value("pid-file", "", o.pid_file, "file to write the pid to");
-  p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
-  p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
   p.value("preserve-fds", "", o.preserve_fds, "descriptors from 3 on to pass to the process");
   p.maybe_value("plan", o.plan, "print what would be done and do nothing; --plan=json for programs");
   p.value("trace", "", o.trace, "file for a trace of all system calls (Chrome trace format); -: a time line");
   p.value("stop-before", "", o.stop_before, "stop the half-built container before a stage");
   p.value("shell-at", "", o.shell_at, "open a shell in the half-built container before a stage");
+}
+
+inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
+  p.value("bundle", "b", o.bundle, "directory of config.json, default: the current one");
+  p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
+  p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
+  add_launch(p, o);
   if (!is_run) return;
   p.flag("detach", "d", o.detach, "return when the process runs");
   p.flag("keep", "", o.keep, "do not delete the container after it ends");
   p.flag("no-subreaper", "", o.no_subreaper, "do not adopt orphans of the container");
+}
+
+inline auto add_exec(parser& p, exec_options& o) -> void {
+  p.value("process", "p", o.process, "file with the process, in place of all options that describe one");
+  p.value("cwd", "", o.cwd, "working directory");
+  p.values("env", "e", o.env, "variable to add: NAME=VALUE");
+  p.flag("tty", "t", o.tty, "give it a terminal");
+  p.value("user", "u", o.user, "UID[:GID]");
+  p.values("additional-gids", "g", o.additional_gids, "group to add");
+  p.value("process-label", "", o.process_label, "SELinux label");
+  p.value("apparmor", "", o.apparmor, "AppArmor profile");
+  p.flag("no-new-privs", "", o.no_new_privs, "let no execve grant privileges");
+  p.values("cap", "c", o.caps, "capability to add");
+  p.values("cgroup", "", o.cgroups, "[CONTROLLER[,CONTROLLER]:]PATH below the container's cgroup");
+  p.flag("ignore-paused", "", o.ignore_paused, "enter a paused container; the process waits until it goes on");
+  p.flag("detach", "d", o.detach, "return when the process runs");
+  add_launch(p, o);
 }
 
 }  // namespace detail
@@ -182,6 +226,7 @@ class command_line {
     if (name == "help" || name == "h") return show(help_text());
     if (name == "create") return make<create_command>(words, false);
     if (name == "run") return make<run_command>(words, true);
+    if (name == "exec") return exec(words);
     if (name == "start") return with_id<start_command>(words, "start a created container's process");
     if (name == "state") return with_id<state_command>(words, "show the state of a container");
     if (name == "kill") return kill(words);
@@ -190,6 +235,7 @@ class command_line {
     if (name == "spec") return spec(words);
     if (name == "stages") return stages(words);
     if (name == "check") return check(words);
+    if (name == "where") return where(words);
     return fail(fmt::format("No help topic for '{}'", name));
   }
 
@@ -229,14 +275,33 @@ class command_line {
     const auto go = take(p, words, 1, 1);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
-    if (o.preserve_fds < 0) return fail("preserve-fds cannot be negative");
     o.id = p.positionals[0];
     o.bundle = without_trailing_slashes(absolute(o.bundle.empty() ? "." : o.bundle));
+    if (auto done = settle(o); !done) return done;
+    out_.what = Command{std::move(o)};
+    return {};
+  }
+  /// Paths made absolute, and what can be said of values.
+  static auto settle(launch_options& o) -> outcome {
+    if (o.preserve_fds < 0) return fail("preserve-fds cannot be negative");
     for (auto* path : {&o.console_socket, &o.pidfd_socket, &o.pid_file}) *path = absolute(*path);
     if (o.trace != "-") o.trace = absolute(o.trace);
     if (o.plan && o.plan->empty()) o.plan = "text";
     if (o.plan && *o.plan != "text" && *o.plan != "json") return fail("--plan is text or json, not " + *o.plan);
-    out_.what = Command{std::move(o)};
+    return {};
+  }
+  auto exec(const std::vector<std::string>& words) -> outcome {
+    exec_options o;
+    parser p{"run another process in a container"};
+    add_exec(p, o);
+    const auto go = take(p, words, 1, static_cast<std::size_t>(-1), true);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    o.id = p.positionals[0];
+    o.args.assign(p.positionals.begin() + 1, p.positionals.end());
+    o.process = absolute(o.process);
+    if (auto done = settle(o); !done) return done;
+    out_.what = exec_command{std::move(o)};
     return {};
   }
   template <class Command>
@@ -292,6 +357,20 @@ class command_line {
     if (!*go) return {};
     if (o.format != "text" && o.format != "json" && o.format != "markdown") return fail("invalid format option");
     out_.what = std::move(o);
+    return {};
+  }
+  auto where(const std::vector<std::string>& words) -> outcome {
+    where_options o;
+    std::string format = "text";
+    parser p{"show how far the setup of a container is and what it waits for"};
+    p.value("format", "f", format, "text or json");
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "text" && format != "json") return fail("invalid format option");
+    o.id = p.positionals[0];
+    o.json = format == "json";
+    out_.what = where_command{std::move(o)};
     return {};
   }
   auto spec(const std::vector<std::string>& words) -> outcome {

@@ -20,6 +20,7 @@ struct option {
   std::string_view name, short_name{};
   bool is_flag = false;
   bool may_stand_alone = false;  ///< a value only if it is joined on: `--net` or `--net=PATH`
+  std::vector<std::string>* all = nullptr;  ///< takes every value as it stands
 };
 
 struct failed_parse {
@@ -93,7 +94,9 @@ class normalizer {
     }
     if (!value && i + 1 == words.size())
       return std::unexpected(failed_parse{fmt::format("flag needs an argument: {}{}", word.starts_with("--") ? "--" : "-", name)});
-    options.push_back(fmt::format("--{}={}", o->name, value ? *value : words[++i]));
+    if (!value) value = words[++i];
+    if (o->all != nullptr) o->all->push_back(*value);
+    else options.push_back(fmt::format("--{}={}", o->name, *value));
     return {};
   }
   auto take_flag(const option& o, const std::optional<std::string>& value) -> std::expected<void, failed_parse> {
@@ -128,10 +131,13 @@ class parser {
     known_.push_back({.name = name, .may_stand_alone = true});
     app_.add_option(fmt::format("--{}", name), target, text)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
-  /// An option that may be given many times.
+  /// An option that may be given many times. CLI11 only knows its name, for the help: it would take brackets apart.
+  auto values(std::string_view name, std::string_view short_name, std::vector<std::string>& target, const std::string& text) -> void {
+    known_.push_back({.name = name, .short_name = short_name, .all = &target});
+    app_.add_option(fmt::format("--{}", name), unused_, text);
+  }
   auto values(std::string_view name, std::vector<std::string>& target, const std::string& text) -> void {
-    known_.push_back({.name = name});
-    app_.add_option(fmt::format("--{}", name), target, text)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    values(name, {}, target, text);
   }
   /// Fills the targets; what is no option stays in `positionals`.
   auto parse(const std::vector<std::string>& words, bool stop_after_first) -> std::expected<void, failed_parse> {
@@ -169,6 +175,7 @@ class parser {
  private:
   CLI::App app_;
   std::vector<option> known_;
+  std::string unused_{};
 };
 
 }  // namespace ocitk::cli::detail

@@ -30,6 +30,7 @@ struct birth {
   const spec::config& spec;
   std::string id{};
   std::string bundle{};             ///< absolute
+  std::string text{};               ///< of config.json: what `exec` starts from, whatever becomes of the bundle
   bool new_keyring = true;
   bool with_gate = false;           ///< stop before the payload, until `start`
   int preserved = 0;                ///< descriptors from 3 on for the payload
@@ -53,13 +54,17 @@ struct nascent {
 namespace detail {
 
 /// RFC 3339 in UTC, with nanoseconds.
+inline auto time_text(const timespec& when) -> std::string {
+  tm utc{};
+  ::gmtime_r(&when.tv_sec, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, when.tv_nsec);
+}
+
 inline auto now_text() -> std::string {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  ::gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+  return time_text(now);
 }
 
 inline auto first_record(const birth& b) -> record {
@@ -71,6 +76,7 @@ inline auto first_record(const birth& b) -> record {
   r.oci_version = b.spec.oci_version;
   r.annotations = b.spec.annotations;
   r.own_pid_namespace = b.spec.linux.creates("pid");
+  r.callers_keyring = !b.new_keyring;
   return r;
 }
 
@@ -116,12 +122,6 @@ inline auto run_hooks_of_creation(const birth& b, const entry& where, record& kn
   return run_stage(stages::run_create_runtime_hooks{}, here);
 }
 
-/// What can be judged without the kernel is judged before anything exists.
-inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
-  if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
-  return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
-}
-
 }  // namespace detail
 
 /// From nothing to an init that waits for `go`. The intent is on disk before the first cgroup is made, so that
@@ -137,14 +137,16 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
-  OCITK_TRY(made.write_intent(known));
   auto published = OCITK_TRY(progress::make(made.dir()));
-  published.publish("parent", "cgroup", ::getpid());
+  published.born("parent", ::getpid());
+  published.publish("parent", "writes what it intends");
+  OCITK_TRY(made.write_intent(known));
+  OCITK_TRY(made.write_config(b.text));
+  published.publish("parent", "cgroup");
   poststop_guard afterwards{b.warn};
   auto cgroups = OCITK_TRY(explaining(in_stage("cgroup", [&] { return stages::cgroup::make_with_limits(std::move(places), b.spec.linux); })));
   unique_fd gate;
   if (b.with_gate) gate = OCITK_TRY(make_gate(made.dir()));
-  published.publish("parent", "unshare");
   const auto when_prepared = [&](const ready_init& init) {
     published.publish("parent", stages::run_create_runtime_hooks::name);
     known.pid = init.process.pid();
@@ -155,6 +157,7 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
+  published.publish("parent", "hands over what callers wait for");
   return nascent{.where = std::move(made), .afterwards = std::move(afterwards), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
 }
 
@@ -185,7 +188,9 @@ inline auto destroy(entry& where, const record& known, const warn_to& warn) -> r
 
 inline auto follow_up(nascent& n, const sys::child& init, const warn_to& warn) -> result<> {
   if (n.known.hooks.poststart.empty()) return {};
+  n.published.publish("parent", "waits for the payload to begin");
   while (!OCITK_TRY(n.init.talk.listen()).gone) {}  // init's end closes when it becomes the payload
+  n.published.publish("parent", stages::run_create_runtime_hooks::name);
   auto done = run_poststart_hooks(n.known, sys::has_exited(init.pidfd) ? status::stopped : status::running);
   if (done) return done;
   (void)sys::send_signal(init.pidfd, SIGKILL);  // dead already is as good

@@ -69,6 +69,7 @@ inline auto numbers_of(const newborn& n, const init_context& ctx) -> std::vector
   std::vector<int> all{n.parent.end().get(), n.gate.get(), ctx.rootfs.get()};
   for (const auto& fd : n.stdio) all.push_back(fd.get());
   for (const auto& fd : n.pause.stdio) all.push_back(fd.get());
+  all.push_back(n.pause.host.get());
   for (const auto& fd : ctx.mount_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.device_sources) all.push_back(fd.get());
   for (const auto& fd : ctx.cgroup_joins) all.push_back(fd.get());
@@ -86,9 +87,10 @@ inline auto await(const channel& parent, word wanted) -> result<> {
 }
 
 /// The parent's hooks see the mounts, and may add some, before init goes on to the last ones.
-inline auto wait_for_hooks(const channel& parent) -> result<> {
-  OCITK_TRY(parent.say(word::prepared));
-  return await(parent, word::hooked);
+inline auto wait_for_hooks(const newborn& n) -> result<> {
+  n.publish("waits for hooks of the parent");
+  OCITK_TRY(n.parent.say(word::prepared));
+  return await(n.parent, word::hooked);
 }
 
 /// In a user namespace of its own init is nobody until the maps are there.
@@ -149,40 +151,55 @@ inline auto find_payload(const init_context& ctx, const newborn& n) -> result<pa
   return p;
 }
 
-inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
-  OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
-  if (n.waits_for_maps) {
-    OCITK_TRY(await(n.parent, word::mapped));
-    OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
-  }
-  OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
+/// Tells who looks from outside what comes, and whether it is waited for.
+inline auto arrive(std::string_view stage, newborn& n, pause_watch& pauses) -> verdict {
+  if (!pauses.stops_before(stage)) n.publish(stage);
+  else n.publish("stopped before " + std::string{stage});
+  const auto then = pauses(stage);
+  if (pauses.is_shell()) n.published = nullptr;  // a copy of init: only one of the two may speak for it
+  if (pauses.stops_before(stage)) n.publish(stage);
+  return then;
+}
+
+/// The row of stages that fits the process, with what is due before and after it.
+template <class Early, class Late>
+auto confine(init_context& ctx, newborn& n, pause_watch& pauses, const Early& early, const Late& late) -> result<> {
   OCITK_TRY(take_stdio(n.stdio));
   forget_callers_settings();
   result<> met;
   const auto next = [&](std::string_view stage) {
-    n.publish(stage);
-    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n.parent);
-    return met ? pauses(stage) : verdict::stop;
+    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n);
+    return met ? arrive(stage, n, pauses) : verdict::stop;
   };
-  const bool late = ctx.spec.process->no_new_privileges;
-  OCITK_TRY(late ? confine_late(ctx, next) : confine_early(ctx, next));
+  OCITK_TRY(ctx.spec.process->no_new_privileges ? late(ctx, next) : early(ctx, next));
   OCITK_TRY(std::move(met));
   OCITK_TRY(pauses.problem());
   OCITK_TRY(sys::set_dumpable(false));  // a change of ids may have set it again
   return change_null_devices();
 }
 
+inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
+  OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
+  if (n.waits_for_maps) {
+    n.publish("waits for its id maps");
+    OCITK_TRY(await(n.parent, word::mapped));
+    OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
+  }
+  OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
+  return confine(ctx, n, pauses, confine_early, confine_late);
+}
+
 /// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
 /// shell that is to see the container complete loads it for itself.
-inline auto pause_at_the_end(const init_context& ctx, pause_watch& pauses) -> result<> {
+inline auto pause_at_the_end(const init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   const bool late = ctx.spec.process->no_new_privileges;
-  if (late) (void)pauses(stages::load_filter::name);  // nothing is run or left out here; problem() tells
+  if (late) (void)arrive(stages::load_filter::name, n, pauses);  // nothing is run or left out here; problem() tells
   OCITK_TRY(pauses.problem());
   if (late && pauses.is_shell()) {
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
   }
-  (void)pauses(stages::execute::name);
+  (void)arrive(stages::execute::name, n, pauses);
   return pauses.problem();
 }
 
@@ -219,6 +236,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
   if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  n.publish(stages::run_create_container_hooks::name);
   OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
@@ -229,32 +247,35 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   return in_stage("exec", [&] { return at("/process/args", [&] { return stages::exec::become(program); }); });
 }
 
-}  // namespace detail
-
-/// Never returns. Failures before `go` travel to the parent, whole.
-[[noreturn]] inline auto init_main(init_context& ctx, newborn& n) -> void {
+/// From birth to the payload. Failures before `go` travel to the parent, whole.
+template <class SetUp>
+[[noreturn]] auto live(init_context& ctx, newborn& n, SetUp set_up) -> void {
   standing = {.process = "init"};
   const auto give_up = [&](const error& why) {
     (void)n.parent.fail(explained(why, ctx));  // a parent that is gone needs no reason
-    ::_exit(detail::failed_at_start);
+    ::_exit(failed_at_start);
   };
   pause_watch pauses{n.pause, n.parent, ctx};
   if (!ctx.spec.hooks.create_container.empty()) ctx.state = hook_state(ctx, status::creating);
-  if (auto done = detail::set_up(ctx, n, pauses); !done) give_up(done.error());
+  if (auto done = set_up(ctx, n, pauses); !done) give_up(done.error());
   n.publish("exec");
-  const auto payload = in_stage("exec", [&] { return detail::find_payload(ctx, n); });
+  const auto payload = in_stage("exec", [&] { return find_payload(ctx, n); });
   if (!payload) give_up(payload.error());
-  if (auto done = detail::report_warnings(ctx, n.parent); !done) give_up(done.error());
-  if (auto done = detail::pause_at_the_end(ctx, pauses); !done) give_up(done.error());
-  n.publish("to be let go");
+  if (auto done = report_warnings(ctx, n.parent); !done) give_up(done.error());
+  if (auto done = pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
+  n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   ctx.console.reset();
-  if (auto done = detail::await(n.parent, word::go); !done) give_up(done.error());
+  if (auto done = await(n.parent, word::go); !done) give_up(done.error());
   if (n.gate) n.parent.close();  // else it tells by its end when the payload runs
-  n.publish(n.gate ? "the gate, for start" : "exec");
-  const auto done = detail::start(ctx, n, *payload);
-  detail::die_at_start(payload->path, done.error(), ctx.spec);
+  n.publish(n.gate ? "waits at the gate for start" : "exec");
+  const auto done = start(ctx, n, *payload);
+  die_at_start(payload->path, done.error(), ctx.spec);
 }
+
+}  // namespace detail
+
+[[noreturn]] inline auto init_main(init_context& ctx, newborn& n) -> void { detail::live(ctx, n, detail::set_up); }
 
 }  // namespace ocitk::runtime
 

@@ -7,6 +7,7 @@
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/init.hpp>
 #include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/seccomp.hpp>
 #include <ocitk/stages/unshare.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/mount.hpp>
@@ -17,7 +18,9 @@
 
 #include <csignal>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +60,7 @@ struct ready_init {
   unique_fd terminal{};        ///< master, where a terminal was asked for
   std::string terminal_name{};
   spec::strings warnings{};
+  std::string_view who = "container init";  ///< for messages
 };
 
 /// What the parent does while init waits at a stage: returns to let it go on, fails to have it torn down.
@@ -101,18 +105,18 @@ inline auto set_oom_score(const spec::process& process, int pid) -> result<> {
 }
 
 /// A child said nothing and is gone.
-inline auto silent_death(int status) -> error {
+inline auto silent_death(std::string_view who, int status) -> error {
   if (status == 128 + SIGKILL)
-    return {.detail = "container init was killed while it set up (OOM-killed: memory limit too low?)"};
-  return {.detail = fmt::format("container init died while it set up (status {})", status)};
+    return {.detail = fmt::format("{} was killed while it set up (OOM-killed: memory limit too low?)", who)};
+  return {.detail = fmt::format("{} died while it set up (status {})", who, status)};
 }
 
 /// The bridge's word of where init is; the bridge itself is reaped.
-inline auto meet_init(kept_child& bridge, const channel& talk) -> result<kept_child> {
+inline auto meet_init(kept_child& bridge, const channel& talk, std::string_view who) -> result<kept_child> {
   auto heard = OCITK_TRY(talk.listen());
   if (!heard.gone && heard.said == word::error) return std::unexpected(std::move(heard.failure));
   const int status = OCITK_TRY(sys::exit_status(bridge.let_go().pid));
-  if (heard.gone) return std::unexpected(silent_death(status));
+  if (heard.gone) return std::unexpected(silent_death(who, status));
   if (heard.said != word::born || !heard.passed) return failure("the bridge said something else than expected");
   return kept_child{sys::child{.pid = heard.pid, .pidfd = std::move(heard.passed)}};
 }
@@ -123,24 +127,36 @@ inline auto clone_into(std::uint64_t flags, int cgroup) -> result<sys::child> {
   });
 }
 
+inline constexpr std::string_view waits_for_init = "waits for init to be ready";
+
+/// What can be judged without the kernel is judged before anything exists.
+inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
+  if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
+  return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
+}
+
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared) -> result<> {
+inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared, const progress& published)
+    -> result<> {
   for (;;) {
     auto heard = OCITK_TRY(init.talk.listen());
-    if (heard.gone) return std::unexpected(silent_death(OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
+    if (heard.gone) return std::unexpected(silent_death(init.who, OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
     if (heard.said == word::error) return std::unexpected(std::move(heard.failure));
     if (heard.said == word::warning) {
       init.warnings.push_back(std::move(heard.text));
       continue;
     }
     if (heard.said == word::paused && when_paused) {
+      published.publish("parent", "stopped before " + heard.text);
       OCITK_TRY(when_paused(heard.text, init));
       OCITK_TRY(init.talk.say(word::resume));
+      published.publish("parent", waits_for_init);
       continue;
     }
     if (heard.said == word::prepared && when_prepared) {
       OCITK_TRY(when_prepared(init));
       OCITK_TRY(init.talk.say(word::hooked));
+      published.publish("parent", waits_for_init);
       continue;
     }
     if (heard.said != word::ready) return failure("init said something else than expected");
@@ -163,34 +179,40 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
   OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
   const bool by_bridge = !namespaces.joins.empty();
+  static const progress nobody_looks;
+  const auto& published = n.published != nullptr ? *n.published : nobody_looks;
+  published.publish("parent", "rootfs");
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
+  published.publish("parent", "unshare");
   n.waits_for_maps = ctx.spec.linux.creates("user");
   n.meets_parent = when_prepared && meet_parent(ctx.spec.hooks);
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
+  published.publish(by_bridge ? "bridge" : "init", "being born");  // before it is there: then it speaks for itself
   ready_init init;
   init.process = kept_child{OCITK_TRY(explaining(detail::clone_into(flags, cgroup2), ctx.spec.linux))};
   if (init.process.pid() == 0) {
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
   }
-  const auto* published = n.published;
-  if (published != nullptr) published->publish(by_bridge ? "bridge" : "init", "being born", init.process.pid());
+  published.born(by_bridge ? "bridge" : "init", init.process.pid());
   n = {};  // init's ends are init's: their end must show when it dies
   init.talk = std::move(mine);
-  if (by_bridge) init.process = OCITK_TRY(detail::meet_init(init.process, init.talk));
-  if (published != nullptr) {
-    published->publish("init", {}, init.process.pid());
-    published->publish("parent", "init to be ready");
+  if (by_bridge) {
+    published.publish("parent", "waits for the bridge to make init");
+    init.process = OCITK_TRY(detail::meet_init(init.process, init.talk, init.who));
+    published.born("init", init.process.pid());
   }
   OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
   if (ctx.spec.linux.creates("user")) {
+    published.publish("parent", "idmap");
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
     OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
     OCITK_TRY(init.talk.say(word::mapped));
   }
-  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared));
+  published.publish("parent", detail::waits_for_init);
+  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, published));
   return init;
 }
 

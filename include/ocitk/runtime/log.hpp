@@ -50,7 +50,7 @@ class logger {
     put(l, std::string{title} + ocitk::to_string(why), &why);
   }
   /// For the person at the terminal, log or not.
-  auto say(std::string_view message) const -> void { (void)sys::write_all(fd_ref::of(2), std::string{message} + "\n"); }
+  auto say(std::string_view message) const -> void { send(fd_ref::of(2), std::string{message} + "\n"); }
 
   /// The one error of a command that failed: a record, and the bare text for who does not read the log.
   auto fatal(const error& why, std::string_view title) const -> void {
@@ -60,6 +60,12 @@ class logger {
   }
 
  private:
+  /// Unwatched: what is said to the caller is no part of a setup.
+  static auto send(fd_ref to, std::string_view text) -> void {
+    auto* const who = std::exchange(watching, nullptr);
+    (void)sys::write_all(to, text);  // a full disk must not stop a container
+    watching = who;
+  }
   static auto now() -> std::string {
     const std::time_t seconds = std::time(nullptr);
     tm utc{};
@@ -87,7 +93,7 @@ class logger {
     const auto line = json_ ? fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"{}}}\n", to_string(l),
                                           spec::quoted(message), now(), why != nullptr ? fields_of(*why) : "")
                             : fmt::format("time=\"{}\" level={} msg={}\n", now(), to_string(l), spec::quoted(message));
-    (void)sys::write_all(file_ ? fd_ref{file_} : fd_ref::of(2), line);  // a full disk must not stop a container
+    send(file_ ? fd_ref{file_} : fd_ref::of(2), line);
   }
 
   unique_fd file_{};

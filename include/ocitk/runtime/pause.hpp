@@ -30,6 +30,7 @@ struct pause_request {
   std::string stage{};  ///< empty: nowhere
   bool shell = false;
   std::array<unique_fd, 3> stdio{};  ///< for the shell, if it gets no terminal of its own: the caller's
+  unique_fd host{};                  ///< the host's tree, of whoever has left it without a pivot
 };
 
 namespace detail {
@@ -71,7 +72,8 @@ inline auto become_shell(std::string_view stage, const unique_fd& root, const un
   return stages::exec::become(stages::exec::lay_out(shell, {shell}, shell_environment(stage, root_number)));
 }
 
-inline constexpr std::string_view words_after_pivot_alone = "cwd";  ///< means nothing with the host as root
+/// Means nothing with the host as root, or takes what is not a shell's.
+inline auto is_left_out_by_shell(std::string_view stage) -> bool { return stage == "cwd" || stage == "console"; }
 
 }  // namespace detail
 
@@ -80,7 +82,7 @@ inline constexpr std::string_view words_after_pivot_alone = "cwd";  ///< means n
 class pause_watch {
  public:
   pause_watch(pause_request& wanted, const channel& parent, const init_context& ctx)
-      : wanted_{wanted}, parent_{parent}, ctx_{ctx} {}
+      : wanted_{wanted}, parent_{parent}, ctx_{ctx}, before_pivot_{std::move(wanted.host)}, pivoted_{before_pivot_} {}
 
   /// Waits if it is time to.
   ///
@@ -91,8 +93,9 @@ class pause_watch {
       problem_ = std::move(done);
       return verdict::stop;
     }
-    return is_shell_ && stage == detail::words_after_pivot_alone ? verdict::skip : verdict::run;
+    return is_shell_ && detail::is_left_out_by_shell(stage) ? verdict::skip : verdict::run;
   }
+  [[nodiscard]] auto stops_before(std::string_view stage) const -> bool { return stage == wanted_.stage; }
   [[nodiscard]] auto is_shell() const -> bool { return is_shell_; }
   [[nodiscard]] auto problem() -> result<> { return std::move(problem_); }
 
@@ -126,6 +129,7 @@ class pause_watch {
       return {};
     }
     is_shell_ = true;
+    standing.process = "shell";
     to_shell_ = std::move(theirs);
     OCITK_TRY(checked(::fchdir(before_pivot_.get()), "fchdir"));
     return checked(::chroot("."), "chroot");

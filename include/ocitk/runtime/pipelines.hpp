@@ -23,7 +23,7 @@
 #include <ocitk/stages/user.hpp>
 
 /// The order of everything, on one screen. Init is born into its namespaces (clone3) and runs one of the two
-/// rows of stages; what stands between the rows is in init.hpp.
+/// rows of stages; what stands between the rows is in init.hpp. A process of `exec` runs one of the two last rows.
 namespace ocitk::runtime {
 
 inline constexpr auto enter = stages::join_cgroup{}         // first: what comes is charged to the container
@@ -50,6 +50,15 @@ inline constexpr auto confine_early = enter | furnish | stages::load_filter{} | 
 
 /// With it the filter can wait until nothing but execve(2) is left; see init.hpp.
 inline constexpr auto confine_late = enter | furnish | stages::forbid_new_privileges{} | become_user;
+
+/// Of `exec`: a process that enters what is there by now; see enter.hpp.
+inline constexpr auto enter_again = stages::join_cgroup{}
+                                  | stages::join_keyring{}
+                                  | stages::open_another_console{}
+                                  | stages::set_rlimits{};
+
+inline constexpr auto confine_exec_early = enter_again | stages::load_filter{} | become_user;
+inline constexpr auto confine_exec_late = enter_again | stages::forbid_new_privileges{} | become_user;
 
 }  // namespace ocitk::runtime
 

@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
+#include <ocitk/sys/process.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -21,24 +22,26 @@
 #include <utility>
 
 /// How far a setup has come, for whoever looks from outside while it hangs: one page, shared by the processes of the
-/// setup and the file `progress` in the container's directory. To publish costs no system call.
+/// setup and the file `progress` in the container's directory. To publish a stage costs no system call.
 namespace ocitk::runtime {
 
 inline constexpr const char* progress_name = "progress";
 
 /// What one process is at.
 struct whereabouts {
-  int pid = 0;              ///< in the PID namespace of the parent; 0: not born yet
-  std::int64_t since = 0;   ///< nanoseconds, CLOCK_REALTIME
-  std::string stage{};      ///< its word, or what goes on between stages
+  int pid = 0;                   ///< in the PID namespace of the parent; 0: not born yet
+  std::uint64_t start_time = 0;  ///< of that process, clock ticks since boot: a pid alone may be a stranger's by now
+  std::int64_t since = 0;        ///< nanoseconds, CLOCK_REALTIME
+  std::string stage{};           ///< its word, or what goes on between stages: more than one word
 };
 
 namespace detail {
 
 /// In the file; read by other processes while it is written to.
 struct progress_slot {
-  std::atomic<std::uint32_t> turn{0};  ///< odd while the rest changes
-  std::int32_t pid = 0;
+  std::atomic<std::int32_t> pid{0};  ///< written last by who made the process, not by the process itself
+  std::uint64_t start_time = 0;
+  std::atomic<std::uint32_t> turn{0};  ///< odd while the rest changes, which only the process itself does
   std::int64_t since = 0;
   std::array<char, 48> stage{};
 };
@@ -81,27 +84,36 @@ class progress {
   /// Calls  openat(2) O_EXCL, ftruncate(2), mmap(2) MAP_SHARED
   static auto make(fd_ref dir) -> result<progress> {
     progress p;
-    if (rehearsing()) return p;
     const auto file = OCITK_TRY(sys::open_at(dir, progress_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    OCITK_TRY(checked(::ftruncate(file.get(), sizeof(detail::progress_page)), "ftruncate"));
+    OCITK_TRY(checked(sys::kernel::ftruncate(file.get(), sizeof(detail::progress_page)), "ftruncate"));
+    if (rehearsing()) return p;  // there is no file to share
     void* memory = ::mmap(nullptr, sizeof(detail::progress_page), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     if (memory == MAP_FAILED) return failed("mmap", progress_name);
     p.page_ = new (memory) detail::progress_page;
     return p;
   }
 
-  /// The calling process, by what it stands for, is at this now. Pid 0 leaves what is known of it.
-  auto publish(std::string_view process, std::string_view stage, int pid = 0) const -> void {
+  /// The calling process, by what it stands for, is at this now.
+  auto publish(std::string_view process, std::string_view stage) const -> void {
     if (page_ == nullptr) return;
     auto& slot = page_->slots[detail::slot_number(process)];
     slot.turn.fetch_add(1, std::memory_order_acq_rel);
-    if (pid != 0) slot.pid = pid;
-    if (!stage.empty()) {
-      slot.since = detail::wall_clock();
-      slot.stage.fill('\0');
-      std::ranges::copy(stage.substr(0, slot.stage.size() - 1), slot.stage.begin());
-    }
+    slot.since = detail::wall_clock();
+    slot.stage.fill('\0');
+    std::ranges::copy(stage.substr(0, slot.stage.size() - 1), slot.stage.begin());
     slot.turn.fetch_add(1, std::memory_order_acq_rel);
+  }
+
+  /// That process is there; said by who knows its pid, which it may not know itself.
+  ///
+  /// Calls  read(2) of /proc/PID/stat
+  auto born(std::string_view process, int pid) const -> void {
+    if (page_ == nullptr) return;
+    const auto stat = sys::stat_of(pid);
+    if (!stat) return;  // dead already: whoever waits for it tells
+    auto& slot = page_->slots[detail::slot_number(process)];
+    slot.start_time = stat->start_time;
+    slot.pid.store(pid, std::memory_order_release);
   }
 
  private:
@@ -125,7 +137,8 @@ inline auto read_progress(fd_ref dir) -> result<std::array<whereabouts, 3>> {
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto& slot = page->slots[i];
       settled = settled && slot.turn.load() % 2 == 0;
-      all[i] = {.pid = slot.pid, .since = slot.since, .stage = std::string{slot.stage.data(), ::strnlen(slot.stage.data(), slot.stage.size())}};
+      const auto length = ::strnlen(slot.stage.data(), slot.stage.size());
+      all[i] = {.pid = slot.pid.load(), .start_time = slot.start_time, .since = slot.since, .stage = {slot.stage.data(), length}};
     }
     return settled;
   };

@@ -8,8 +8,10 @@
 #include <ocitk/watch/recorder.hpp>
 #include <ocitk/watch/recording.hpp>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <concepts>
 #include <utility>
 #include <vector>
@@ -30,6 +32,7 @@ template <class What>
   };
   const auto done = play();
   if (!done) (void)report.fail(done.error());  // whoever asked is gone: nobody needs the reason
+  while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {}  // no dead process is left to others
   ::_exit(0);
 }
 

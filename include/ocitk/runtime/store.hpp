@@ -117,6 +117,12 @@ class entry {
   auto write_state(const record& r) const -> result<> { return put("state.json", r); }
   [[nodiscard]] auto read() const -> result<record> { return get("state.json"); }
   [[nodiscard]] auto read_intent() const -> result<record> { return get("intent.json"); }
+  /// Nobody reads it before the state is there.
+  auto write_config(std::string_view text) const -> result<> {
+    const auto file = OCITK_TRY(sys::open_at(dir_, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    return trying("config.json", sys::write_all(file, text));
+  }
+  [[nodiscard]] auto read_config() const -> result<std::string> { return sys::read_file(dir_, "config.json", spec::largest_json); }
   [[nodiscard]] auto has(const char* name) const -> bool { return sys::kernel::faccessat(dir_.get(), name, F_OK, 0) == 0; }
   [[nodiscard]] auto has_state() const -> bool { return has("state.json"); }
   [[nodiscard]] auto owner_uid() const -> uid_t {

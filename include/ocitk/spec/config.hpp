@@ -316,6 +316,7 @@ struct record {
   strings cgroup_paths{};        ///< absolute, in join order
   string_map namespace_paths{};  ///< by "NEWNET" and the like
   bool own_pid_namespace = true; ///< all its processes die with init
+  bool callers_keyring = false;  ///< it has no session keyring of its own
   struct hooks hooks{};          ///< as they were at create; in an intent: their time has come, `poststop` is due
 };
 

@@ -37,9 +37,7 @@ inline auto check_env(const strings& env) -> result<> {
   return {};
 }
 
-inline auto check_process(const config& c) -> result<> {
-  if (!c.process) return failure("process property must not be empty", "/process");
-  const auto& p = *c.process;
+inline auto check_process(const process& p) -> result<> {
   if (p.cwd.empty()) return failure("Cwd property must not be empty", "/process/cwd");
   if (!p.cwd.starts_with('/')) return failure("Cwd must be an absolute path", "/process/cwd");
   if (p.args.empty()) return failure("args must not be empty", "/process/args");
@@ -180,18 +178,28 @@ inline auto check_linux_supported(const linux_& l) -> result<> {
 
 }  // namespace detail
 
+/// The same for a process alone, as `exec` starts one.
+inline auto validate_process(const process& p, const circumstances& about) -> result<> {
+  OCITK_TRY(detail::check_process(p));
+  if (about.euid != 0 && !p.user.additional_gids.empty())
+    return failure("cannot set any additional groups in a rootless container", "/process/user/additionalGids");
+  return {};
+}
+
+/// What this version cannot do of it is refused, never left out in silence.
+inline auto check_process_supported(const process& p) -> result<> { return detail::check_process_supported(p); }
+
 /// The rules of the specification and of the kernel, as far as the document alone shows them.
 ///
 /// Returns  warnings
 /// Fails    with the pointer of what is wrong, in the words callers of runc know
 inline auto validate(const config& c, const circumstances& about) -> result<strings> {
   if (!c.root) return failure("root must be specified", "/root");
-  OCITK_TRY(detail::check_process(c));
+  if (!c.process) return failure("process property must not be empty", "/process");
+  OCITK_TRY(validate_process(*c.process, about));
   OCITK_TRY(detail::check_linux(c.linux, about));
   OCITK_TRY(detail::check_needs(c));
   OCITK_TRY(detail::check_hooks(c.hooks));
-  if (about.euid != 0 && !c.process->user.additional_gids.empty())
-    return failure("cannot set any additional groups in a rootless container", "/process/user/additionalGids");
   strings warnings;
   for (const auto& m : c.mounts)
     if (!m.destination.starts_with('/')) warnings.push_back(filled("mount destination {} is not absolute", m.destination));

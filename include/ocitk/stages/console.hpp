@@ -32,6 +32,23 @@ inline auto take(fd_ref slave) -> result<> {
   return {};
 }
 
+/// A terminal of the container's own devpts becomes the process' own; the master stays in the context for the caller's
+/// process to fetch. Ours if we mounted one, else what is on /dev/pts inside the root; either is verified when used.
+///
+/// Returns  the slave
+inline auto begin(init_context& ctx) -> result<unique_fd> {
+  const auto devpts = OCITK_TRY(ctx.devpts ? duplicate(ctx.devpts) : sys::open_in_root(ctx.rootfs, "/dev/pts", O_PATH | O_DIRECTORY));
+  auto terminal = OCITK_TRY(sys::open_terminal(devpts));
+  if (const auto& size = ctx.spec.process->console_size; size && size->height != 0 && size->width != 0)
+    OCITK_TRY(sys::set_window_size(terminal.master, static_cast<unsigned short>(size->height),
+                                   static_cast<unsigned short>(size->width)));
+  ctx.console = std::move(terminal.master);
+  ctx.console_name = std::move(terminal.name);
+  return std::move(terminal.slave);
+}
+
+inline auto is_wanted(const init_context& ctx) -> bool { return ctx.spec.process && ctx.spec.process->terminal; }
+
 }  // namespace console
 
 /// Starts a new session, and gives it a terminal of the container's own devpts. The master is left in the context
@@ -48,27 +65,24 @@ struct open_console : stage_in<init_context> {
   static constexpr std::array<std::string_view, 1> after{"rootfs"};
   auto operator()(init_context& ctx) const -> result<> {
     OCITK_TRY(console::open_session());
-    if (!ctx.spec.process || !ctx.spec.process->terminal) return {};
-    return at("/process/terminal", [&] { return open_terminal(ctx); });
+    if (!console::is_wanted(ctx)) return {};
+    return at("/process/terminal", [&]() -> result<> {
+      const auto slave = OCITK_TRY(console::begin(ctx));
+      if (ctx.spec.linux.has("mount")) OCITK_TRY(mounts::bind_console(ctx.rootfs, slave));
+      return console::take(slave);
+    });
   }
+};
 
- private:
-  static auto open_terminal(init_context& ctx) -> result<> {
-    const auto devpts = OCITK_TRY(devpts_of(ctx));
-    auto terminal = OCITK_TRY(sys::open_terminal(devpts));
-    if (const auto& size = ctx.spec.process->console_size; size && size->height != 0 && size->width != 0)
-      OCITK_TRY(sys::set_window_size(terminal.master, static_cast<unsigned short>(size->height),
-                                     static_cast<unsigned short>(size->width)));
-    if (ctx.spec.linux.has("mount")) OCITK_TRY(mounts::bind_console(ctx.rootfs, terminal.slave));
-    OCITK_TRY(console::take(terminal.slave));
-    ctx.console = std::move(terminal.master);
-    ctx.console_name = std::move(terminal.name);
-    return {};
-  }
-  /// Ours if we mounted one; else what is bound there, looked up inside the root. Either is verified when used.
-  static auto devpts_of(const init_context& ctx) -> result<unique_fd> {
-    if (ctx.devpts) return duplicate(ctx.devpts);
-    return sys::open_in_root(ctx.rootfs, "/dev/pts", O_PATH | O_DIRECTORY);
+/// The same for a process that comes later: /dev/console is the first one's.
+struct open_another_console : stage_in<init_context> {
+  static constexpr std::string_view name = "console";
+  static constexpr std::string_view reads = "/process/terminal, /process/consoleSize";
+  static constexpr std::string_view summary = "starts a session, opens the terminal";
+  auto operator()(init_context& ctx) const -> result<> {
+    OCITK_TRY(console::open_session());
+    if (!console::is_wanted(ctx)) return {};
+    return at("/process/terminal", [&]() -> result<> { return console::take(OCITK_TRY(console::begin(ctx))); });
   }
 };
 

@@ -56,7 +56,7 @@ inline auto open_for(long serial, std::uint32_t added) -> result<> {
   const auto now = rehearsing() ? usual_permissions : OCITK_TRY(permissions_in(text.c_str()));
   if ((now & added) == added) return {};
   return trying("open the session keyring",
-                checked(sys::kernel::keyctl("KEYCTL_SETPERM", KEYCTL_SETPERM, serial, now | added, 0), "keyctl"));
+                checked(sys::kernel::set_key_permissions(serial, now | added), "keyctl"));
 }
 
 }  // namespace keyring

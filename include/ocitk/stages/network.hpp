@@ -22,7 +22,7 @@ inline auto bring_up_loopback() -> result<> {
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP;
-  return checked(sys::kernel::ioctl(socket.get(), SIOCSIFFLAGS, "SIOCSIFFLAGS", &request), "ioctl(SIOCSIFFLAGS)");
+  return checked(sys::kernel::ioctl(socket.get(), SIOCSIFFLAGS, "SIOCSIFFLAGS", &request, "{ifr_name=\"lo\", ifr_flags=IFF_UP}"), "ioctl(SIOCSIFFLAGS)");
 }
 
 }  // namespace network

@@ -6,6 +6,7 @@
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/credentials.hpp>
 #include <ocitk/sys/kernel/file.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 #include <ocitk/sys/passwd.hpp>
 #include <ocitk/text.hpp>
 
@@ -83,7 +84,7 @@ inline auto may_own(const struct stat& info, bool terminal, uid_t self) -> bool 
 inline void own_stdio(uid_t uid) {
   for (const int fd : {0, 1, 2}) {
     struct stat info {};
-    if (::fstat(fd, &info) != 0 || !may_own(info, ::isatty(fd) == 1, ::geteuid())) continue;
+    if (sys::kernel::fstat(fd, info) != 0 || !may_own(info, sys::kernel::isatty(fd) == 1, ::geteuid())) continue;
     // A convenience: an unmapped owner or a read-only mount is no reason to refuse the container.
     [[maybe_unused]] const int ignored = sys::kernel::fchown(fd, uid, static_cast<gid_t>(-1));
   }

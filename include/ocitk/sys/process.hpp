@@ -82,6 +82,7 @@ inline auto has_exited(fd_ref pidfd) -> bool {
 struct process_stat {
   char state = '?';               ///< 'R', 'S', 'Z', ...
   std::uint64_t start_time = 0;   ///< clock ticks since boot
+  unsigned flags = 0;             ///< the kernel's PF_*
 };
 
 /// From the text of /proc/PID/stat. The name in parentheses may hold anything.
@@ -91,7 +92,9 @@ inline auto stat_from(std::string_view text) -> result<process_stat> {
   auto rest = text.substr(end_of_name + 2);
   process_stat s{.state = rest[0]};
   constexpr int fields_between = 19;  // from field 3, the state, to field 22, the start time
+  constexpr int flags_field = 6;
   for (int i = 0; i < fields_between; ++i) {
+    if (i == flags_field) (void)std::from_chars(rest.data(), rest.data() + rest.size(), s.flags);  // a word more for who asks
     const auto space = rest.find(' ');
     if (space == rest.npos) return failure("cannot understand /proc/PID/stat");
     rest.remove_prefix(space + 1);

@@ -35,9 +35,9 @@ inline auto open_terminal(fd_ref devpts) -> result<terminal> {
   t.master = OCITK_TRY(open_beneath(devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW));
   if (!is_char_device(OCITK_TRY(status_of(t.master)), 5, 2)) return failure("/dev/pts/ptmx is not the device 5:2");
   const int unlock = 0;
-  OCITK_TRY(checked(kernel::ioctl(t.master.get(), TIOCSPTLCK, "TIOCSPTLCK", &unlock), "ioctl(TIOCSPTLCK)"));
+  OCITK_TRY(checked(kernel::ioctl(t.master.get(), TIOCSPTLCK, "TIOCSPTLCK", &unlock, "[0]"), "ioctl(TIOCSPTLCK)"));
   unsigned number = 0;
-  OCITK_TRY(checked(kernel::ioctl(t.master.get(), TIOCGPTN, "TIOCGPTN", &number), "ioctl(TIOCGPTN)"));
+  OCITK_TRY(checked(kernel::ioctl_asking(t.master.get(), TIOCGPTN, "TIOCGPTN", &number), "ioctl(TIOCGPTN)"));
   t.name = filled("/dev/pts/{}", number);
   const int slave = kernel::pty_peer(t.master.get(), O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return failed("ioctl(TIOCGPTPEER)");
@@ -47,7 +47,8 @@ inline auto open_terminal(fd_ref devpts) -> result<terminal> {
 
 inline auto set_window_size(fd_ref terminal, unsigned short rows, unsigned short columns) -> result<> {
   const winsize size{.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
-  return checked(kernel::ioctl(terminal.get(), TIOCSWINSZ, "TIOCSWINSZ", &size), "ioctl(TIOCSWINSZ)");
+  return checked(kernel::ioctl(terminal.get(), TIOCSWINSZ, "TIOCSWINSZ", &size,
+                               filled("{ws_row={}, ws_col={}}", rows, columns)), "ioctl(TIOCSWINSZ)");
 }
 
 inline auto copy_window_size(fd_ref from, fd_ref to) -> result<> {
@@ -58,7 +59,7 @@ inline auto copy_window_size(fd_ref from, fd_ref to) -> result<> {
 
 /// The terminal of the calling process' session, of which it is the leader.
 inline auto make_controlling(fd_ref terminal) -> result<> {
-  return checked(kernel::ioctl(terminal.get(), TIOCSCTTY, "TIOCSCTTY", 0), "ioctl(TIOCSCTTY)");
+  return checked(kernel::ioctl(terminal.get(), TIOCSCTTY, "TIOCSCTTY", 0, "0"), "ioctl(TIOCSCTTY)");
 }
 
 /// Output newlines stay as they are: the caller's own terminal translates them.

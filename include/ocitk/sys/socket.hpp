@@ -23,8 +23,7 @@ namespace ocitk::sys {
 inline auto seqpacket_pair() -> result<std::pair<unique_fd, unique_fd>> {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return failed("socketpair");
-  if (watching != nullptr)
-    for (const int end : ends) watching->learn(end, "channel");
+  for (const int end : ends) learn_name(end, "channel");
   return std::pair{unique_fd{ends[0]}, unique_fd{ends[1]}};
 }
 

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -14,10 +16,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -58,6 +63,9 @@ inline auto tidy(std::string_view path) -> std::string {
   return clean.empty() ? "/" : clean;
 }
 
+/// The first of Unix98's, as linux/major.h numbers them.
+inline auto terminal_device() -> dev_t { return makedev(136, 0); }
+
 inline auto is_below(std::string_view path, std::string_view top) -> bool {
   if (top == "/") return true;
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
@@ -68,10 +76,22 @@ inline auto parent_of(const std::string& path) -> std::string {
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
+/// Where a symbolic link leads, by its words.
+inline auto led_to(const std::string& link, const std::string& target) -> std::string {
+  return tidy(target.starts_with('/') ? target : parent_of(link) + "/" + target);
+}
+
 struct node {
   mode_t mode = S_IFDIR | 0755;
   dev_t device = 0;
+  std::string target{};  ///< of a symbolic link
 };
+
+inline auto node_of(int fd) -> node {
+  struct stat st{};
+  if (::fstat(fd, &st) != 0) return {};
+  return {.mode = st.st_mode, .device = st.st_rdev, .target = {}};
+}
 
 /// What a descriptor stands for.
 struct opened {
@@ -98,6 +118,17 @@ inline auto magic_of(std::string_view filesystem) -> long {
   return 0;
 }
 
+/// Of a pidfd; 0 for what is none.
+inline auto pid_of(int pidfd) -> int {
+  const auto path = "/proc/self/fdinfo/" + std::to_string(pidfd);
+  const std::unique_ptr<std::FILE, decltype(&std::fclose)> info{std::fopen(path.c_str(), "re"), &std::fclose};
+  std::array<char, 128> line{};
+  int pid = 0;
+  while (info && std::fgets(line.data(), line.size(), info.get()) != nullptr)
+    if (std::sscanf(line.data(), "Pid: %d", &pid) == 1) return pid;
+  return 0;
+}
+
 }  // namespace detail
 
 class model : public pretence {
@@ -109,7 +140,10 @@ class model : public pretence {
   auto access(int dir, const char* path, int mode, int flags) -> long override;
   auto read(int fd, void* out, std::size_t size) -> long override;
   auto write(int fd, const void* bytes, std::size_t size) -> long override;
-  auto make(int dir, const char* path, mode_t mode, dev_t device) -> long override;
+  auto make(int dir, const char* path, mode_t mode, dev_t device) -> long override { return make_node(dir, path, {.mode = mode, .device = device, .target = {}}); }
+  auto symlink(const char* target, int dir, const char* path) -> long override {
+    return make_node(dir, path, {.mode = S_IFLNK | 0777, .device = 0, .target = target});
+  }
   auto remove(int dir, const char* path) -> long override;
   auto rename(int dir, const char* from, const char* to) -> long override;
   auto open_tree(int dir, const char* path, unsigned flags) -> long override;
@@ -117,17 +151,33 @@ class model : public pretence {
   auto fsmount(int fs) -> long override;
   auto move_mount(int mount, int dir, const char* path) -> long override;
   auto change_root() -> long override;
+  auto join(int ns, std::uint64_t kinds) -> long override;
   auto chdir(int dir, const char* path) -> long override;
   auto getcwd(char* out, std::size_t size) -> long override;
+  auto dup2(int from, int to) -> long override;
+  auto is_terminal(int fd) -> bool override {
+    const auto known = opened_.find(fd);
+    return known == opened_.end() || known->second.is_real ? ::isatty(fd) == 1 : known->second.what.device == detail::terminal_device();
+  }
   auto duplicated(int fd, int copy) -> void override {
+    opened_.erase(copy);
     if (const auto known = opened_.find(fd); known != opened_.end()) opened_[copy] = known->second;
   }
+  auto forget(int fd) -> void override {
+    opened_.erase(fd);
+    connected_.erase(fd);
+  }
+  auto enter_user_namespace() -> void override { has_every_capability_ = true; }
+  auto has_every_capability() -> bool override { return has_every_capability_; }
   auto connect(int socket) -> long override {
     connected_.insert(socket);
     return 0;
   }
   auto is_connected(int socket) -> bool override { return connected_.contains(socket); }
-  auto placeholder(const char*) -> long override { return stand_in({}); }
+  auto placeholder(const char* what) -> long override {
+    if (std::string_view{what} == terminal_slave) return stand_in({.what = {.mode = S_IFCHR | 0620, .device = detail::terminal_device(), .target = {}}});
+    return stand_in({});
+  }
 
  private:
   using spot = detail::spot;
@@ -156,14 +206,28 @@ class model : public pretence {
     const int fd = ::open("/dev/null", O_PATH | O_CLOEXEC);
     return fd < 0 ? -errno : remember(fd, std::move(what));
   }
+  /// Never for writing: the guard of a rehearsal cannot look into what openat2(2) is given.
   static auto really(int dir, const char* path, std::uint64_t flags, std::uint64_t resolve) -> long {
     open_how how{};
-    how.flags = flags | O_CLOEXEC;
+    how.flags = (flags & (writing | O_CREAT | O_TRUNC)) != 0 ? (flags & (O_NOFOLLOW | O_DIRECTORY)) | O_PATH : flags;
+    how.flags |= O_CLOEXEC;
     how.resolve = resolve;
     const long fd = ::syscall(SYS_openat2, dir, *path == '\0' ? "." : path, &how, sizeof how);
     return fd < 0 ? -errno : fd;
   }
-  auto find(const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left = 8) -> long;
+  static constexpr int most_links = 40;  ///< on one way, as for the kernel
+  auto find(const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left = most_links) -> long;
+  auto find_by_parent(const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left) -> long;
+  auto make_node(int dir, const char* path, detail::node what) -> long;
+  auto the_mounted(int what, const spot& where, std::uint64_t flags) -> long;
+  /// What a symbolic link of the real files says; empty: it is none.
+  static auto link_at(int dir, const std::string& path) -> std::string {
+    const unique_fd link{static_cast<int>(really(dir, path.c_str(), O_PATH | O_NOFOLLOW, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))};
+    std::string target(4096, '\0');
+    const auto n = link ? ::readlinkat(link.get(), "", target.data(), target.size()) : ssize_t{-1};
+    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return target;
+  }
   auto find_on_host(const spot& where, std::uint64_t flags, std::uint64_t resolve) -> long;
   auto find_below(const std::string& mountpoint, const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left) -> long;
   auto new_file(const spot& where, std::uint64_t flags) -> long;
@@ -177,6 +241,7 @@ class model : public pretence {
   std::set<int> connected_{};
   spot cwd_{};
   bool changed_root_ = false;
+  bool has_every_capability_ = false;
 };
 
 /// The mountpoint that a path of the container is on: the longest one above it.
@@ -209,12 +274,16 @@ inline auto model::open(int dir, const char* path, std::uint64_t flags, std::uin
 }
 
 inline auto model::new_file(const spot& where, std::uint64_t) -> long {
-  made_[where] = {.mode = S_IFREG | 0644};
+  made_[where] = {.mode = S_IFREG | 0644, .device = 0, .target = {}};
   return stand_in({.at = where, .what = made_[where]});
 }
 
 inline auto model::find(const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left) -> long {
   if (const auto made = made_.find(where); made != made_.end()) {
+    if (S_ISLNK(made->second.mode) && (flags & O_NOFOLLOW) == 0) {
+      if ((resolve & RESOLVE_NO_SYMLINKS) != 0 || links_left == 0) return -ELOOP;
+      return find({where.in, detail::led_to(where.path, made->second.target)}, flags, resolve, links_left - 1);
+    }
     if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(made->second.mode)) return -ENOTDIR;
     return stand_in({.at = where, .what = made->second});
   }
@@ -227,12 +296,34 @@ inline auto model::find(const spot& where, std::uint64_t flags, std::uint64_t re
 inline auto model::find_on_host(const spot& where, std::uint64_t flags, std::uint64_t resolve) -> long {
   if (made_above(where)) {
     if (!where.path.starts_with("/sys/fs/cgroup/") || !made_.contains({where.in, detail::parent_of(where.path)})) return -ENOENT;
-    return stand_in({.at = where, .what = {.mode = S_IFREG | 0644}});
+    return stand_in({.at = where, .what = {.mode = S_IFREG | 0644, .device = 0, .target = {}}});
   }
   const bool written = (flags & writing) != 0;
   const auto how = written ? (flags & O_NOFOLLOW) | O_PATH : flags & ~std::uint64_t{O_CREAT | O_EXCL | O_TRUNC};
   const auto fd = really(AT_FDCWD, where.path.c_str(), how, resolve & RESOLVE_NO_SYMLINKS);
   return remember(fd, {.at = where, .is_real = true});
+}
+
+/// A mountpoint itself, which may be a file.
+inline auto model::the_mounted(int what, const spot& where, std::uint64_t flags) -> long {
+  if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(detail::node_of(what).mode)) return -ENOTDIR;
+  if ((flags & (O_PATH | writing)) == 0) {
+    const auto by_number = "/proc/self/fd/" + std::to_string(what);
+    return remember(really(AT_FDCWD, by_number.c_str(), flags & ~std::uint64_t{O_NOFOLLOW}, 0), {.at = where, .is_real = true});
+  }
+  const int copy = ::fcntl(what, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : remember(copy, {.at = where, .is_real = true});
+}
+
+/// The way there may lead over a symbolic link to another mount, or to what was only made.
+inline auto model::find_by_parent(const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left) -> long {
+  if (links_left == 0 || where.path == "/") return -ENOENT;
+  const auto parent = find({where.in, detail::parent_of(where.path)}, O_PATH | O_DIRECTORY, resolve, links_left - 1);
+  if (parent < 0) return parent;
+  const auto real_parent = opened_.at(static_cast<int>(parent)).at;
+  ::close(static_cast<int>(parent));
+  const spot real{where.in, detail::tidy(real_parent.path + where.path.substr(where.path.rfind('/')))};
+  return real == where ? -ENOENT : find(real, flags, resolve, links_left - 1);
 }
 
 /// Looks below what is mounted there; symbolic links may lead to another mount, where the search goes on.
@@ -244,18 +335,16 @@ inline auto model::find_below(const std::string& mountpoint, const spot& where, 
   if (on->second.under < 0) {
     if (rest.empty()) return stand_in({.at = where, .filesystem = on->second.filesystem});
     if (on->second.filesystem == "devpts" && rest == "ptmx")
-      return stand_in({.at = where, .what = {.mode = S_IFCHR | 0666, .device = makedev(5, 2)}});
-    return -ENOENT;
+      return stand_in({.at = where, .what = {.mode = S_IFCHR | 0666, .device = makedev(5, 2), .target = {}}});
+    return find_by_parent(where, flags, resolve, links_left);
   }
+  if (rest.empty()) return the_mounted(on->second.under, where, flags);
   const auto inside = (resolve & ~std::uint64_t{RESOLVE_BENEATH | RESOLVE_NO_XDEV}) | RESOLVE_IN_ROOT;
   const auto fd = really(on->second.under, rest.c_str(), O_PATH | (flags & (O_NOFOLLOW | O_DIRECTORY)), inside);
-  if (fd == -ENOENT && links_left > 0 && !rest.empty()) {  // the way there may lead over a link to another mount
-    const auto parent = find({where.in, detail::parent_of(where.path)}, O_PATH, resolve, links_left - 1);
-    if (parent < 0) return fd;
-    const auto real_parent = opened_.at(static_cast<int>(parent)).at;
-    ::close(static_cast<int>(parent));
-    const spot real{where.in, detail::tidy(real_parent.path + where.path.substr(where.path.rfind('/')))};
-    return real == where ? fd : find(real, flags, resolve, links_left - 1);
+  if (fd == -ENOENT) {
+    const auto target = (flags & O_NOFOLLOW) == 0 ? link_at(on->second.under, rest) : std::string{};
+    if (target.empty() || links_left == 0) return find_by_parent(where, flags, resolve, links_left);
+    return find({where.in, detail::led_to(where.path, target)}, flags, resolve, links_left - 1);  // what was made is not where the kernel looks
   }
   if (fd < 0) return fd;
   std::string top(4096, '\0'), true_path(4096, '\0');
@@ -316,6 +405,13 @@ inline auto model::readlink(int dir, const char* path, char* out, std::size_t si
   const auto fd = open(dir, path, O_PATH | O_NOFOLLOW, 0);
   if (fd < 0) return fd;
   const bool is_real = opened_.at(static_cast<int>(fd)).is_real;
+  const auto& what = opened_.at(static_cast<int>(fd)).what;
+  if (!is_real && S_ISLNK(what.mode)) {
+    const auto part = what.target.substr(0, size);
+    std::memcpy(out, part.data(), part.size());
+    ::close(static_cast<int>(fd));
+    return static_cast<long>(part.size());
+  }
   const auto n = is_real ? ::readlinkat(static_cast<int>(fd), "", out, size) : ssize_t{-1};
   const long answer = n >= 0 ? n : is_real && errno != ENOENT ? -errno : -EINVAL;
   ::close(static_cast<int>(fd));
@@ -353,7 +449,19 @@ inline auto model::write(int fd, const void* bytes, std::size_t size) -> long {
   return n < 0 ? -errno : n;
 }
 
-inline auto model::make(int dir, const char* path, mode_t mode, dev_t device) -> long {
+/// Of what is known only by name the number stays what it is. Pipes and the like are real, and so is their copy.
+inline auto model::dup2(int from, int to) -> long {
+  if (const auto known = opened_.find(from); known != opened_.end()) {
+    opened_[to] = known->second;
+    opened_[to].is_real = false;
+    if (known->second.is_real) opened_[to].what = detail::node_of(from);
+    return to;
+  }
+  opened_.erase(to);
+  return ::dup2(from, to) < 0 ? -errno : to;
+}
+
+inline auto model::make_node(int dir, const char* path, detail::node what) -> long {
   if (!knows(dir, path)) return 0;
   const auto there = open(dir, path, O_PATH | O_NOFOLLOW, 0);
   if (there >= 0) {
@@ -361,9 +469,13 @@ inline auto model::make(int dir, const char* path, mode_t mode, dev_t device) ->
     return -EEXIST;
   }
   if (there != -ENOENT) return there;
-  const auto where = spot_of(dir, path, 0);
+  auto where = spot_of(dir, path, 0);
+  const auto parent = find({where.in, detail::parent_of(where.path)}, O_PATH | O_DIRECTORY, 0);
+  if (parent < 0) return parent;
+  where.path = detail::tidy(opened_.at(static_cast<int>(parent)).at.path + where.path.substr(where.path.rfind('/')));
+  ::close(static_cast<int>(parent));
   gone_.erase(where);
-  made_[where] = {.mode = mode, .device = device};
+  made_[where] = std::move(what);
   return 0;
 }
 
@@ -446,6 +558,19 @@ inline auto model::change_root() -> long {
     if (fd < 0) return fd;
     mounts_["/"] = {.filesystem = {}, .under = static_cast<int>(fd)};
   }
+  cwd_ = {world::inside, "/"};
+  changed_root_ = true;
+  return 0;
+}
+
+/// The mount namespace of a process, by its pidfd: its root is looked at through /proc. Other namespaces show in no file.
+inline auto model::join(int ns, std::uint64_t kinds) -> long {
+  if ((kinds & CLONE_NEWUSER) != 0) enter_user_namespace();
+  const int pid = (kinds & CLONE_NEWNS) != 0 ? detail::pid_of(ns) : 0;
+  if (pid <= 0) return 0;
+  const auto fd = really(AT_FDCWD, ("/proc/" + std::to_string(pid) + "/root").c_str(), O_PATH | O_DIRECTORY, 0);
+  if (fd < 0) return fd;
+  mounts_["/"] = {.filesystem = {}, .under = static_cast<int>(fd)};
   cwd_ = {world::inside, "/"};
   changed_root_ = true;
   return 0;

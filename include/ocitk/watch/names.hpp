@@ -34,6 +34,7 @@ class descriptor_names {
     if (op.call == "fsmount") learn(fd, "new " + bare(op.args[0]).substr(3));
     if (op.call == "ioctl" && op.args[1] == "TIOCGPTPEER") learn(fd, "terminal");
     if (op.call == "socket") learn(fd, "socket");
+    if (op.call == "dup2") learn(fd, op.args[0]);
   }
 
  private:

@@ -2,6 +2,7 @@
 #define OCITK_WATCH_PLAN_TEXT_HPP
 
 #include <ocitk/spec/write.hpp>
+#include <ocitk/sys/kernel/call.hpp>
 #include <ocitk/watch/recording.hpp>
 
 #include <fmt/core.h>
@@ -95,7 +96,7 @@ inline auto plan_text(const std::vector<recorded>& plan) -> std::string {
   std::string text;
   for (const auto& r : plan)
     text += fmt::format("{:<7} {:<12}  {}{}{}\n", r.process, r.stage.empty() ? "-" : r.stage, call_text(r),
-                        r.pointer.empty() ? "" : "  <- ", r.pointer);
+                        r.pointer.empty() ? "" : "  <- ", sys::kernel::escaped(r.pointer));
   return text;
 }
 

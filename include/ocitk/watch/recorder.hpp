@@ -6,8 +6,6 @@
 #include <ocitk/watch/names.hpp>
 #include <ocitk/watch/recording.hpp>
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,20 +27,26 @@ class recorder : public watcher {
   }
   auto after(const operation& op, long returned, int code) -> void override {
     const auto took = now() - call_began_;
-    if (op.call == "clone3" && returned == 0) return;  // its maker tells of it
+    if (op.call == "clone3" && returned == 0) {  // its maker tells of it, and ends the stages that it is in
+      for (auto& stage : stages_began_) stage.by_us = false;
+      return;
+    }
     names_.learn(op, returned);
     note(op, took, returned, code);
   }
-  auto stage_begins(std::string_view) -> void override { stages_began_.push_back({now(), ::getpid()}); }
+  auto stage_begins(std::string_view) -> void override { stages_began_.push_back({.at = now()}); }
   auto stage_ends(std::string_view name, bool succeeded) -> void override {
-    const auto [began, who] = stages_began_.back();
+    const auto [began, by_us] = stages_began_.back();
     stages_began_.pop_back();
-    if (who != ::getpid()) return;  // a clone made in the middle of a stage only leaves it
+    if (!by_us) return;
     into_.add({.is_stage = true, .process = std::string{standing.process}, .stage = std::string{name}, .started = began,
                .duration = now() - began, .code = succeeded ? 0 : 1});
   }
   auto name_of(int fd) -> std::string override { return names_.of(fd); }
-  auto learn(int fd, std::string_view name) -> void override { names_.learn(fd, name); }
+  auto learn(int fd, std::string_view name) -> void override {
+    names_.learn(fd, name);
+    if (answers_ != nullptr) answers_->forget(fd);
+  }
   auto duplicated(int fd, int copy) -> void override {
     names_.learn(copy, names_.of(fd));
     if (answers_ != nullptr) answers_->duplicated(fd, copy);
@@ -53,6 +57,10 @@ class recorder : public watcher {
   [[nodiscard]] auto tape() const -> const recording& { return into_; }
 
  private:
+  struct begun {
+    std::int64_t at = 0;
+    bool by_us = true;  ///< not before this process was cloned
+  };
   auto note(const operation& op, std::int64_t took, long returned, int code) -> void {
     into_.add({.does = op.does, .process = std::string{standing.process}, .stage = std::string{standing.stage},
                .pointer = std::string{standing.pointer}, .call = std::string{op.call}, .args = op.args,
@@ -63,7 +71,7 @@ class recorder : public watcher {
   pretence* answers_;
   descriptor_names names_{};
   std::int64_t call_began_ = 0;
-  std::vector<std::pair<std::int64_t, pid_t>> stages_began_{};
+  std::vector<begun> stages_began_{};
 };
 
 /// Has a watcher watch the calling thread for as long as the object lives.

@@ -81,6 +81,8 @@ inline auto unpacked(sys::unpacker& from) -> recorded {
   return r;
 }
 
+inline auto is_failed_exec(const recorded& r) -> bool { return r.call == "execve" && r.code != 0; }
+
 }  // namespace detail
 
 class recording {
@@ -116,7 +118,10 @@ class recording {
       const auto one = frames.text();
       if (frames.is_short()) return failure("the recording is cut short");
       sys::unpacker from{one};
-      entries.push_back(detail::unpacked(from));
+      auto entry = detail::unpacked(from);
+      if (detail::is_failed_exec(entry))  // it was noted before it was made as well; see recorder
+        std::erase_if(entries, [&](const recorded& r) { return r.call == entry.call && r.process == entry.process && r.duration == 0; });
+      entries.push_back(std::move(entry));
     }
     return entries;
   }

@@ -36,11 +36,36 @@ TEST_CASE("options: globals stand before the command") {
   CHECK(std::get<list_command>(r->what).options.quiet);
 }
 
+TEST_CASE("options: where takes a container and a format") {
+  const auto r = understand({"where", "c", "--format", "json"});
+  REQUIRE(r);
+  CHECK(std::get<where_command>(r->what).options.id == "c");
+  CHECK(std::get<where_command>(r->what).options.json);
+  CHECK_FALSE(std::get<where_command>(understand({"where", "c"})->what).options.json);
+}
+
 TEST_CASE("options: kill takes no option after the id") {
   const auto r = understand({"kill", "-a", "c", "-9"});
   REQUIRE(r);
   CHECK(std::get<kill_command>(r->what).options.signal == "-9");
   CHECK(std::get<kill_command>(understand({"kill", "c"})->what).options.signal == "SIGTERM");
+}
+
+TEST_CASE("options: exec takes lists as they stand, and no option after the id") {
+  const auto r = understand({"exec", "-e", "A=1,2", "--env=[B]=x,y", "-c", "CAP_KILL", "-t", "-u", "1:2", "--cgroup", "cpu:/a", "c", "ls", "-l", "--", "-t"});
+  REQUIRE(r);
+  const auto& o = std::get<exec_command>(r->what).options;
+  CHECK(o.id == "c");
+  CHECK(o.args == std::vector<std::string>{"ls", "-l", "--", "-t"});
+  CHECK(o.env == std::vector<std::string>{"A=1,2", "[B]=x,y"});
+  CHECK(o.caps == std::vector<std::string>{"CAP_KILL"});
+  CHECK(o.cgroups == std::vector<std::string>{"cpu:/a"});
+  CHECK(o.user == "1:2");
+  CHECK(o.tty);
+  CHECK_FALSE(o.detach);
+  CHECK(std::get<exec_command>(understand({"exec", "-p", "/x", "-d", "c"})->what).options.args.empty());
+  CHECK(complaint({"exec"}) == "ocitk: \"exec\" requires a minimum of 1 argument(s)");
+  CHECK(complaint({"exec", "--preserve-fds", "-1", "c"}) == "preserve-fds cannot be negative");
 }
 
 TEST_CASE("options: complaints are runc's") {
@@ -49,6 +74,8 @@ TEST_CASE("options: complaints are runc's") {
   CHECK(complaint({"run", "--bundle"}) == "flag needs an argument: --bundle");
   CHECK(complaint({"run"}) == "ocitk: \"run\" requires exactly 1 argument(s)");
   CHECK(complaint({"list", "-f", "x"}) == "invalid format option");
+  CHECK(complaint({"where", "-f", "x", "c"}) == "invalid format option");
+  CHECK(complaint({"where"}) == "ocitk: \"where\" requires exactly 1 argument(s)");
   CHECK(complaint({"--log-format", "x", "list"}) == "invalid log-format: x");
   CHECK(complaint({"--root", "", "list"}) == "Option --root argument should not be set to /");
   CHECK_FALSE(complaint({"run", "--detach=maybe", "c"}).empty());

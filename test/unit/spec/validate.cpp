@@ -54,6 +54,19 @@ TEST_CASE("validate: only sysctls of namespaces that are the container's") {
   CHECK(with("net/../kernel/panic", "").detail.find("is not a name") != std::string::npos);
 }
 
+TEST_CASE("validate: hooks are absolute paths, and their time is not over before it begins") {
+  const auto with = [](std::vector<spec::hook> spec::hooks::*kind, spec::hook hook) {
+    return verdict([&](auto& c) { c.hooks.*kind = {{.path = "/fine", .timeout = 1}, std::move(hook)}; }).pointer;
+  };
+  CHECK(with(&spec::hooks::prestart, {.path = "x"}) == "/hooks/prestart/1/path");
+  CHECK(with(&spec::hooks::create_runtime, {}) == "/hooks/createRuntime/1/path");
+  CHECK(with(&spec::hooks::create_container, {.path = "/x", .timeout = 0}) == "/hooks/createContainer/1/timeout");
+  CHECK(with(&spec::hooks::start_container, {.path = "/x", .timeout = -1}) == "/hooks/startContainer/1/timeout");
+  CHECK(with(&spec::hooks::poststart, {.path = "./x"}) == "/hooks/poststart/1/path");
+  CHECK(with(&spec::hooks::poststop, {.path = "x"}) == "/hooks/poststop/1/path");
+  CHECK(with(&spec::hooks::poststop, {.path = "/x"}).empty());
+}
+
 TEST_CASE("validate: what is not supported is refused with its place") {
   const auto refused = [](auto change) {
     auto c = usual();
@@ -61,7 +74,6 @@ TEST_CASE("validate: what is not supported is refused with its place") {
     const auto v = spec::check_supported(c);
     return v ? std::string{} : v.error().pointer;
   };
-  CHECK(refused([](auto& c) { c.hooks.poststop.push_back({}); }) == "/hooks");
   CHECK(refused([](auto& c) { c.mounts[2].options.push_back("rro"); }) == "/mounts/2/options");
   CHECK(refused([](auto& c) { c.process->apparmor_profile = "x"; }) == "/process/apparmorProfile");
   CHECK(refused([](auto& c) { c.linux.net_devices["x"] = {}; }) == "/linux/netDevices");

@@ -9,6 +9,7 @@ TEST_CASE("process: a name with parentheses does not hide the start time") {
   REQUIRE(s);
   CHECK(s->state == 'S');
   CHECK(s->start_time == 987654);
+  CHECK(s->flags == 4194560);
   for (const char* text : {"", "42 (x)", "42 (x) S 1 2"}) CHECK_FALSE(sys::stat_from(text));
 }
 

@@ -212,7 +212,8 @@ template <one<record> T> auto fields(T& s) {
               field{"rootfs", s.rootfs, trait::always}, field{"annotations", s.annotations},
               field{"cgroups", s.cgroup_paths, trait::always},
               field{"namespace_paths", s.namespace_paths, trait::always},
-              field{"own_pid_namespace", s.own_pid_namespace, trait::always}, field{"hooks", s.hooks});
+              field{"own_pid_namespace", s.own_pid_namespace, trait::always}, field{"callers_keyring", s.callers_keyring},
+              field{"hooks", s.hooks});
 }
 template <one<hook_state> T> auto fields(T& s) {
   return list(field{"ociVersion", s.oci_version, trait::always}, field{"id", s.id, trait::always},

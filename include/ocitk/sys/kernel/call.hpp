@@ -53,15 +53,26 @@ inline auto shown(octal mode) -> std::string {
   for (auto rest = mode.value; rest != 0; rest >>= 3U) digits.insert(digits.begin(), static_cast<char>('0' + (rest & 7U)));
   return "0" + digits;
 }
+/// As C would write it: nothing in it that a terminal might obey, whoever wrote it (threat R24).
+inline auto escaped(std::string_view value) -> std::string {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string safe;
+  const auto add_hex = [&](unsigned char c) { ((safe += "\\x") += digits[c >> 4U]) += digits[c & 15U]; };
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto c = static_cast<unsigned char>(value[i]);
+    const auto next = i + 1 < value.size() ? static_cast<unsigned char>(value[i + 1]) : 0U;
+    if (c == '\n') safe += "\\n";
+    else if (c == '"' || c == '\\') (safe += '\\') += value[i];
+    else if (c < 0x20 || c == 0x7f) add_hex(c);
+    else if (c == 0xc2 && next >= 0x80 && next < 0xa0) safe += "\\xc2";  // a control character of eight bits
+    else if (c >= 0x80 && c < 0xa0 && i > 0 && value[i - 1] == '\xc2') add_hex(c);
+    else safe += value[i];
+  }
+  return safe;
+}
 inline auto shown(text t) -> std::string {
   constexpr std::size_t enough = 96;
-  std::string quoted = "\"";
-  for (const char c : t.value.substr(0, enough)) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (c == '\n') quoted += "\\n";
-    else quoted += c;
-  }
-  return quoted + (t.value.size() > enough ? "\"..." : "\"");
+  return "\"" + escaped(t.value.substr(0, enough)) + (t.value.size() > enough ? "\"..." : "\"");
 }
 /// What takes time to spell out is a function, called only for a watcher.
 auto shown(const std::invocable auto& spell) -> std::string { return std::string{spell()}; }

@@ -41,10 +41,14 @@ inline constexpr std::array<word, 3> at_words{{{AT_EMPTY_PATH, "AT_EMPTY_PATH"},
                                                {AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"},
                                                {AT_REMOVEDIR, "AT_REMOVEDIR"}}};
 
-/// Opening a file for reading changes nothing; making one does.
+/// Opening a file changes nothing, not even for writing; making one or emptying it does.
+inline auto effect_of_opening(std::uint64_t flags) -> effect {
+  return (flags & (O_CREAT | O_TRUNC)) != 0 ? effect::changes : effect::asks;
+}
+
 inline auto openat(int dir, const char* path, int how, mode_t mode = 0) -> int {
   const auto bits = static_cast<std::uint64_t>(how);
-  return call((how & O_CREAT) != 0 ? effect::changes : effect::asks, "openat",
+  return call(effect_of_opening(bits), "openat",
               [&] { return ::openat(dir, path, how, mode); },
               [&](pretence& p) { return p.open(dir, path, bits, 0); }, descriptor{dir}, text{path},
               [&] { return (how & (O_PATH | O_WRONLY | O_RDWR)) == 0 ? "O_RDONLY|" + spelled(bits, open_words) : spelled(bits, open_words); },
@@ -52,7 +56,7 @@ inline auto openat(int dir, const char* path, int how, mode_t mode = 0) -> int {
 }
 
 inline auto openat2(int dir, const char* path, const open_how& how) -> int {
-  return call(effect::asks, "openat2",
+  return call(effect_of_opening(how.flags), "openat2",
               [&] { return static_cast<int>(::syscall(SYS_openat2, dir, path, &how, sizeof how)); },
               [&](pretence& p) { return p.open(dir, path, how.flags, how.resolve); }, descriptor{dir}, text{path},
               flags{how.flags, open_words}, flags{how.resolve, resolve_words});
@@ -95,8 +99,9 @@ inline auto write(int fd, const void* bytes, std::size_t size) -> ssize_t {
               text{{static_cast<const char*>(bytes), size}}, size);
 }
 
+/// A rehearsal has a mask of its own: it sets it, and hands back the one before.
 inline auto umask(mode_t mode) -> mode_t {
-  return call(effect::changes, "umask", [&] { return ::umask(mode); }, succeed, octal{mode});
+  return call(effect::changes, "umask", [&] { return ::umask(mode); }, really, octal{mode});
 }
 
 inline auto mkdirat(int dir, const char* path, mode_t mode) -> int {
@@ -116,7 +121,7 @@ inline auto mknodat(int dir, const char* path, mode_t mode, dev_t device) -> int
 
 inline auto symlinkat(const char* target, int dir, const char* path) -> int {
   return call(effect::changes, "symlinkat", [&] { return ::symlinkat(target, dir, path); },
-              [&](pretence& p) { return p.make(dir, path, S_IFLNK | 0777, 0); }, text{target}, descriptor{dir}, text{path});
+              [&](pretence& p) { return p.symlink(target, dir, path); }, text{target}, descriptor{dir}, text{path});
 }
 
 inline auto unlinkat(int dir, const char* path, int how) -> int {
@@ -154,8 +159,13 @@ inline auto flock(int fd, int how) -> int {
               [&] { return std::string{(how & LOCK_UN) != 0 ? "LOCK_UN" : "LOCK_EX|LOCK_NB"}; });
 }
 
+inline auto ftruncate(int fd, off_t size) -> int {
+  return call(effect::changes, "ftruncate", [&] { return ::ftruncate(fd, size); }, succeed, descriptor{fd}, size);
+}
+
 inline auto dup2(int from, int to) -> int {
-  return call(effect::changes, "dup2", [&] { return ::dup2(from, to); }, [&](pretence&) { return long{to}; }, descriptor{from}, to);
+  return call(effect::changes, "dup2", [&] { return ::dup2(from, to); }, [&](pretence& p) { return p.dup2(from, to); },
+              descriptor{from}, to);
 }
 
 }  // namespace ocitk::sys::kernel

@@ -38,11 +38,12 @@ inline constexpr std::array<word, 11> clone_words{{{CLONE_NEWUSER, "CLONE_NEWUSE
 
 /// In a rehearsal a child is born too, into no new namespace: it rehearses its own part.
 inline auto clone3(clone_args& wanted) -> long {
-  const auto plainly = [&](pretence&) -> long {
+  const auto plainly = [&](pretence& p) -> long {
     clone_args same = wanted;
     same.flags &= CLONE_PIDFD | CLONE_PARENT;
     same.cgroup = 0;
     const long pid = ::syscall(SYS_clone3, &same, sizeof same);
+    if (pid == 0 && (wanted.flags & CLONE_NEWUSER) != 0) p.enter_user_namespace();
     return pid < 0 ? -errno : pid;
   };
   return call(effect::changes, "clone3", [&] { return ::syscall(SYS_clone3, &wanted, sizeof wanted); }, plainly,
@@ -51,13 +52,22 @@ inline auto clone3(clone_args& wanted) -> long {
               [&] { return (wanted.flags & CLONE_INTO_CGROUP) == 0 ? std::string{"no cgroup"} : shown(descriptor{static_cast<int>(wanted.cgroup)}); });
 }
 
+/// What a rehearsal does in place of setns(2) and unshare(2).
+inline auto moved(int kinds) {
+  return [kinds](pretence& p) -> long {
+    if ((kinds & CLONE_NEWUSER) != 0) p.enter_user_namespace();
+    return 0;
+  };
+}
+
 inline auto setns(int ns, int kind) -> int {
-  return call(effect::changes, "setns", [&] { return ::setns(ns, kind); }, succeed, descriptor{ns},
+  return call(effect::changes, "setns", [&] { return ::setns(ns, kind); },
+              [&](pretence& p) { return p.join(ns, static_cast<std::uint64_t>(static_cast<unsigned>(kind))); }, descriptor{ns},
               flags{static_cast<std::uint64_t>(kind), clone_words});
 }
 
 inline auto unshare(int kinds) -> int {
-  return call(effect::changes, "unshare", [&] { return ::unshare(kinds); }, succeed,
+  return call(effect::changes, "unshare", [&] { return ::unshare(kinds); }, moved(kinds),
               flags{static_cast<std::uint64_t>(static_cast<unsigned>(kinds)), clone_words});
 }
 
@@ -74,9 +84,15 @@ inline auto prctl(std::string_view name, int operation, unsigned long a = 0, uns
   return call(effect::changes, "prctl", [&] { return ::prctl(operation, a, b, 0UL, 0UL); }, succeed, [&] { return name; }, a, b);
 }
 
-/// For operations that only look: a rehearsal makes them.
+/// For operations that only look: a rehearsal makes them, but for what a user namespace would change.
 inline auto prctl_asking(std::string_view name, int operation, unsigned long a = 0, unsigned long b = 0) -> int {
-  return call(effect::asks, "prctl", [&] { return ::prctl(operation, a, b, 0UL, 0UL); }, really, [&] { return name; }, a, b);
+  const auto ask = [&] { return ::prctl(operation, a, b, 0UL, 0UL); };
+  const auto pretend = [&](pretence& p) -> long {
+    const int answer = ask();
+    if (answer < 0) return -errno;
+    return p.has_every_capability() && operation == PR_CAPBSET_READ ? 1 : answer;
+  };
+  return call(effect::asks, "prctl", ask, pretend, [&] { return name; }, a, b);
 }
 
 inline auto set_name(const char* name) -> int {
@@ -123,16 +139,21 @@ inline auto setresuid(uid_t uid) -> long {
   return call(effect::changes, "setresuid", [&] { return ::syscall(setresuid_number, uid, uid, uid); }, succeed, uid, uid, uid);
 }
 
-/// KEYCTL_* with its name; a rehearsal returns 0 as the serial number of any key.
+/// KEYCTL_* with its name; a rehearsal returns 0 as the serial number of any key, and no watcher is shown one.
 inline auto keyctl(std::string_view name, int operation, auto a, auto b, auto c) -> long {
   const auto argument = [](auto value) {
     if constexpr (std::is_pointer_v<decltype(value)>)
       return value == nullptr ? std::string{"NULL"} : shown(text{value});
     else
-      return std::to_string(value);
+      return std::string{"<keyring>"};
   };
   return call(operation == KEYCTL_DESCRIBE ? effect::asks : effect::changes, "keyctl", [&] { return ::syscall(SYS_keyctl, operation, a, b, c); }, succeed,
               [&] { return name; }, [&] { return argument(a); });
+}
+
+inline auto set_key_permissions(long serial, std::uint32_t permissions) -> long {
+  return call(effect::changes, "keyctl", [&] { return ::syscall(SYS_keyctl, KEYCTL_SETPERM, serial, permissions); }, succeed,
+              [] { return "KEYCTL_SETPERM"; }, [] { return "<keyring>"; }, flags{permissions, {}});
 }
 
 inline auto seccomp(unsigned operation, unsigned long how, const sock_fprog& program) -> long {
@@ -141,8 +162,9 @@ inline auto seccomp(unsigned operation, unsigned long how, const sock_fprog& pro
               [&] { return "{len=" + std::to_string(program.len) + "}"; });
 }
 
+/// Closing is nobody's business but the process' own; a mark decides what another program gets.
 inline auto close_range(unsigned first, unsigned last, unsigned how) -> long {
-  return call(effect::changes, "close_range", [&] { return ::syscall(SYS_close_range, first, last, how); },
+  return call(how == CLOSE_RANGE_CLOEXEC ? effect::changes : effect::asks, "close_range", [&] { return ::syscall(SYS_close_range, first, last, how); },
               [&](pretence&) -> long {  // a rehearsal needs its own descriptors to the end
                 return 0;
               },
@@ -161,15 +183,26 @@ inline auto execve(const char* path, char* const* argv, char* const* envp) -> in
               text{path}, [&] { return list(argv); }, [&] { return list(envp); });
 }
 
-/// An ioctl(2) that sets something by an argument; `name` is the request.
-inline auto ioctl(int fd, unsigned long request, std::string_view name, auto argument) -> int {
-  return call(effect::changes, "ioctl", [&] { return ::ioctl(fd, request, argument); }, succeed, descriptor{fd}, [&] { return name; });
+/// An ioctl(2) that sets something by an argument; `name` is the request, `what` the argument as a watcher sees it.
+inline auto ioctl(int fd, unsigned long request, std::string_view name, auto argument, std::string_view what = "NULL") -> int {
+  return call(effect::changes, "ioctl", [&] { return ::ioctl(fd, request, argument); }, succeed, descriptor{fd}, [&] { return name; },
+              [&] { return what; });
+}
+
+/// For a request that only looks: a rehearsal leaves the answer as it is.
+inline auto ioctl_asking(int fd, unsigned long request, std::string_view name, auto argument) -> int {
+  return call(effect::asks, "ioctl", [&] { return ::ioctl(fd, request, argument); }, succeed, descriptor{fd}, [&] { return name; });
+}
+
+inline auto isatty(int fd) -> int {
+  return call(effect::asks, "isatty", [&] { return ::isatty(fd); },
+              [&](pretence& p) { return p.is_terminal(fd) ? 1L : 0L; }, descriptor{fd});
 }
 
 /// ioctl(2) TIOCGPTPEER: the other side of a terminal's master.
 inline auto pty_peer(int master, int how) -> int {
   return call(effect::changes, "ioctl", [&] { return ::ioctl(master, TIOCGPTPEER, how); },
-              [](pretence& p) { return p.placeholder("the slave of the terminal"); }, descriptor{master}, [] { return "TIOCGPTPEER"; });
+              [](pretence& p) { return p.placeholder(terminal_slave); }, descriptor{master}, [] { return "TIOCGPTPEER"; });
 }
 
 inline auto socket(int family, int type) -> int {
