@@ -46,6 +46,18 @@ auto add_rows(std::vector<stage_row>& rows, const pipeline<Ss...>&) -> void {
   (rows.push_back(row_of<Ss>()), ...);
 }
 
+/// `more` behind `list`, but for what is there already.
+inline auto joined(std::string list, const std::string& more) -> std::string {
+  constexpr std::string_view comma = ", ";
+  for (std::size_t from = 0; from < more.size();) {
+    const auto end = std::min(more.find(comma, from), more.size());
+    const auto part = more.substr(from, end - from);
+    if ((", " + list + ",").find(", " + part + ",") == std::string::npos) list += (list.empty() ? "" : ", ") + part;
+    from = end + comma.size();
+  }
+  return list;
+}
+
 /// A word that works in two processes is one row.
 inline auto merged(const std::vector<stage_row>& all) -> std::vector<stage_row> {
   std::vector<stage_row> rows;
@@ -55,6 +67,7 @@ inline auto merged(const std::vector<stage_row>& all) -> std::vector<stage_row> 
       rows.push_back(r);
     } else if (same->process != r.process) {
       same->process += ", " + r.process;
+      same->reads = joined(same->reads, r.reads);
       same->summary += "; " + r.summary;
     }
   }
