@@ -232,6 +232,27 @@ noisy_and_idle() {  # F31: a megabyte of output, a daemon, a hook that does not 
   [ $SECONDS -lt 6 ] || fail "waited for a daemon: $SECONDS s"
   kill $(cat "$HOOKS/pids")
 }
+unexecutable() {  # the reason behind the errno, whoever tried
+  clear_hooks; printf '#!/no/interpreter\n' >"$HOOKS/odd"; chmod +x "$HOOKS/odd"
+  local b k
+  for k in createRuntime createContainer; do
+    b=$(with_hooks odd "{$k: [{path: \"\(\$h)/odd\"}]}" true)
+    fails create "$b"
+    has "$(cat "$DIR/err")" "error running $k hook #0: fork/exec $HOOKS/odd ("
+    has "$(cat "$DIR/err")" "/no/interpreter"
+    has "$(cat "$DIR/err")" "): no such file or directory (config.json#/hooks/$k/0)"
+    gone
+  done
+}
+stopped_before() {  # --stop-before hooks is before all of them, the parent's too
+  clear_hooks; hook cr "$REPORT" >/dev/null
+  local b p; b=$(with_hooks sb '{createRuntime: [{path: "\($h)/cr"}]}' true)
+  rt run --stop-before hooks -b "$b" "$TAG-1" </dev/null >/dev/null 2>"$DIR/err" & p=$!
+  until_ 10 grep -q "stopped before hooks" "$DIR/err"
+  [ ! -e "$HOOKS/order" ] || fail "a hook ran"
+  kill -CONT $p; wait $p
+  same "$(cat "$HOOKS/order")" cr
+}
 judged() {
   local out
   out=$(rt run -b "$(with_hooks j1 '{poststop: [{path: "/bin/true"}, {path: "bin/true"}]}' true)" "$TAG-1" 2>&1) && fail ran
@@ -273,6 +294,8 @@ case_ "a killed delete can be called again" killed_delete
 case_ "delete of a killed create runs poststop hooks" killed_create
 case_ "a hook past its timeout is killed" overlong
 case_ "output, daemons and unread input do not hang" noisy_and_idle
+case_ "a hook that cannot be executed: the reason" unexecutable
+case_ "a setup stops before all hooks" stopped_before
 case_ "a bad hook is an error with its place" judged
 case_ "--plan shows hooks and runs none" planned
 case_ "hooks with a user namespace" in_user_namespace
