@@ -187,7 +187,7 @@ failing_poststop() {  # F32
   gone
 }
 killed_delete() {  # runc#4363: whoever is killed in the middle can be called again
-  clear_hooks; hook st 'echo $NAME >>$OUT/order; [ -e $OUT/go ] || sleep 100' >/dev/null
+  clear_hooks; hook st 'echo $NAME >>$OUT/order; [ -e $OUT/go ] || { echo $$ >$OUT/pid; exec sleep 100; }' >/dev/null
   local b; b=$(with_hooks kd '{poststop: [{path: "\($h)/st"}]}' true)
   create "$b"
   timeout -s KILL 1 "$OCITK" --root "$STATE" delete -f "$TAG-1" || true
@@ -196,7 +196,7 @@ killed_delete() {  # runc#4363: whoever is killed in the middle can be called ag
   rt delete "$TAG-1"
   same "$(cat "$HOOKS/order")" "$(printf 'st\nst')"
   gone
-  pkill -9 -s 0 -f "$HOOKS/st" || true
+  kill -9 "$(cat "$HOOKS/pid")"
 }
 killed_create() {  # F1: what createRuntime hooks may have made is undone by delete
   clear_hooks; hook cr 'echo cr >>$OUT/order; echo $$ >$OUT/cr.pid; exec sleep 100' >/dev/null; hook st "$REPORT" >/dev/null
@@ -250,7 +250,7 @@ stopped_before() {  # --stop-before hooks is before all of them, the parent's to
   rt run --stop-before hooks -b "$b" "$TAG-1" </dev/null >/dev/null 2>"$DIR/err" & p=$!
   until_ 10 grep -q "stopped before hooks" "$DIR/err"
   [ ! -e "$HOOKS/order" ] || fail "a hook ran"
-  kill -CONT $p; wait $p
+  kill -CONT "$(sed -n 's/.*kill -CONT \([0-9]*\).*/\1/p' "$DIR/err")"; wait $p
   same "$(cat "$HOOKS/order")" cr
 }
 judged() {
