@@ -187,7 +187,7 @@ failing_poststop() {  # F32
   gone
 }
 killed_delete() {  # runc#4363: whoever is killed in the middle can be called again
-  clear_hooks; hook st 'echo $NAME >>$OUT/order; [ -e $OUT/go ] || sleep 100' >/dev/null
+  clear_hooks; hook st 'echo $NAME >>$OUT/order; [ -e $OUT/go ] || { echo $$ >$OUT/pid; exec sleep 100; }' >/dev/null
   local b; b=$(with_hooks kd '{poststop: [{path: "\($h)/st"}]}' true)
   create "$b"
   timeout -s KILL 1 "$OCITK" --root "$STATE" delete -f "$TAG-1" || true
@@ -196,7 +196,7 @@ killed_delete() {  # runc#4363: whoever is killed in the middle can be called ag
   rt delete "$TAG-1"
   same "$(cat "$HOOKS/order")" "$(printf 'st\nst')"
   gone
-  pkill -9 -s 0 -f "$HOOKS/st" || true
+  kill -9 "$(cat "$HOOKS/pid")"
 }
 killed_create() {  # F1: what createRuntime hooks may have made is undone by delete
   clear_hooks; hook cr 'echo cr >>$OUT/order; echo $$ >$OUT/cr.pid; exec sleep 100' >/dev/null; hook st "$REPORT" >/dev/null
@@ -231,6 +231,27 @@ noisy_and_idle() {  # F31: a megabyte of output, a daemon, a hook that does not 
   same "$(rt run -b "$b" "$TAG-1")" fine
   [ $SECONDS -lt 6 ] || fail "waited for a daemon: $SECONDS s"
   kill $(cat "$HOOKS/pids")
+}
+unexecutable() {  # the reason behind the errno, whoever tried
+  clear_hooks; printf '#!/no/interpreter\n' >"$HOOKS/odd"; chmod +x "$HOOKS/odd"
+  local b k
+  for k in createRuntime createContainer; do
+    b=$(with_hooks odd "{$k: [{path: \"\(\$h)/odd\"}]}" true)
+    fails create "$b"
+    has "$(cat "$DIR/err")" "error running $k hook #0: fork/exec $HOOKS/odd ("
+    has "$(cat "$DIR/err")" "/no/interpreter"
+    has "$(cat "$DIR/err")" "): no such file or directory (config.json#/hooks/$k/0)"
+    gone
+  done
+}
+stopped_before() {  # --stop-before hooks is before all of them, the parent's too
+  clear_hooks; hook cr "$REPORT" >/dev/null
+  local b p; b=$(with_hooks sb '{createRuntime: [{path: "\($h)/cr"}]}' true)
+  rt run --stop-before hooks -b "$b" "$TAG-1" </dev/null >/dev/null 2>"$DIR/err" & p=$!
+  until_ 10 grep -q "stopped before hooks" "$DIR/err"
+  [ ! -e "$HOOKS/order" ] || fail "a hook ran"
+  kill -CONT "$(sed -n 's/.*kill -CONT \([0-9]*\).*/\1/p' "$DIR/err")"; wait $p
+  same "$(cat "$HOOKS/order")" cr
 }
 judged() {
   local out
@@ -273,6 +294,8 @@ case_ "a killed delete can be called again" killed_delete
 case_ "delete of a killed create runs poststop hooks" killed_create
 case_ "a hook past its timeout is killed" overlong
 case_ "output, daemons and unread input do not hang" noisy_and_idle
+case_ "a hook that cannot be executed: the reason" unexecutable
+case_ "a setup stops before all hooks" stopped_before
 case_ "a bad hook is an error with its place" judged
 case_ "--plan shows hooks and runs none" planned
 case_ "hooks with a user namespace" in_user_namespace

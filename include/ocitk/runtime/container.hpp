@@ -119,7 +119,7 @@ inline auto run_hooks_of_creation(const birth& b, const entry& where, record& kn
   afterwards.arm(known);
   parent_context here{.spec = b.spec, .id = b.id, .bundle = b.bundle, .pid = known.pid,
                       .state = hook_state(known, status::creating, known.pid)};
-  return run_stage(stages::run_create_runtime_hooks{}, here);
+  return explaining(run_stage(stages::run_create_runtime_hooks{}, here));
 }
 
 }  // namespace detail

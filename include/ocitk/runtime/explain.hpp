@@ -137,6 +137,14 @@ inline auto clause_of_program(const error& e, const spec::process& process) -> s
   return sys::why_not_found(*root, program, path_variable(process.env), process.cwd);
 }
 
+/// A hook that could not be executed, asked by the process that tried: the path is a host's for both.
+inline auto clause_of_hook(const error& e) -> std::string {
+  constexpr std::string_view before = ": fork/exec ";
+  const auto found = e.detail.find(before);
+  if (!e.pointer.starts_with("/hooks/") || found == e.detail.npos) return {};
+  return sys::why_not_executed(e.detail.substr(found + before.size()), e.code);
+}
+
 inline auto clause_of_privilege(const error& e) -> std::string {
   if (e.code != EPERM && e.code != EACCES) return {};
   auto proc = sys::open_proc();
@@ -192,6 +200,7 @@ inline auto may_ask(const error& e, const spec::config& spec) -> bool {
 inline auto explained(error why) -> error {
   if (why.code == 0) return why;
   auto clause = detail::clause_of_path(why, detail::asked_by_detail(why), {});
+  if (clause.empty()) clause = detail::clause_of_hook(why);
   if (clause.empty()) clause = detail::clause_of_privilege(why);
   return with_clause(std::move(why), clause);
 }

@@ -168,8 +168,11 @@ auto confine(init_context& ctx, newborn& n, pause_watch& pauses, const Early& ea
   forget_callers_settings();
   result<> met;
   const auto next = [&](std::string_view stage) {
-    if (n.meets_parent && stage == stages::run_create_container_hooks::name) met = wait_for_hooks(n);
-    return met ? arrive(stage, n, pauses) : verdict::stop;
+    const auto then = arrive(stage, n, pauses);
+    if (then != verdict::run || !n.meets_parent || stage != stages::run_create_container_hooks::name) return then;
+    met = wait_for_hooks(n);
+    n.publish(stage);
+    return met ? then : verdict::stop;
   };
   OCITK_TRY(ctx.spec.process->no_new_privileges ? late(ctx, next) : early(ctx, next));
   OCITK_TRY(std::move(met));
