@@ -346,6 +346,29 @@ sub_cgroups() {
   same "$(cat "/proc/$(cat "$DIR/pid")/cgroup")" "$(cat "/proc/$PID/cgroup")"
   down
 }
+# A cgroup2 that hands a controller down takes no process: the container has moved its own deeper.
+moved_away() {
+  local root=/sys/fs/cgroup had
+  [ -d $root/unified ] && root=$root/unified
+  grep -q hugetlb $root/cgroup.controllers 2>/dev/null || return 0
+  had=$(cat $root/cgroup.subtree_control)
+  echo +hugetlb >$root/cgroup.subtree_control
+  up "$1"
+  local p; p=$root$(sed -n 's/^0:://p' "/proc/$PID/cgroup")
+  mkdir "$p/deeper"
+  local pid  # until none is left: a process may fork meanwhile
+  while read -r pid <"$p/cgroup.procs"; do echo "$pid" >"$p/deeper/cgroup.procs"; done
+  echo +hugetlb >"$p/cgroup.subtree_control"
+  rt exec -d --pid-file "$DIR/pid" "$TAG-1" sleep 100 </dev/null >/dev/null 2>&1
+  same "$(sed -n 's/^0:://p' "/proc/$(cat "$DIR/pid")/cgroup")" "$(sed -n 's/^0:://p' "/proc/$PID/cgroup")"
+  same "$(in_ echo inside)" inside
+  refused " adding pid " --cgroup / "$TAG-1" true
+  refused "device or resource busy" --cgroup / "$TAG-1" true
+  down
+  case $had in *hugetlb*) ;; *) echo -hugetlb >$root/cgroup.subtree_control ;; esac
+}
+moved_away_plain() { moved_away .; }
+moved_away_in_namespace() { moved_away '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])'; }
 many() {
   up
   local i pids=() rc
@@ -423,6 +446,8 @@ case_ "nothing to get hold of in a process that enters" protected
 case_ "nothing to get hold of, with a user namespace" protected_in_user_namespace
 case_ "tight limits of pids and memory" limits
 case_ "sub-cgroups" sub_cgroups
+case_ "a cgroup2 that takes no process: where init is" moved_away_plain
+case_ "the same with a cgroup namespace" moved_away_in_namespace
 case_ "fifty at once lose no exit code" many
 case_ "the container dies while it runs" container_dies
 case_ "signals are forwarded" signals
