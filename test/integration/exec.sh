@@ -412,9 +412,11 @@ plans() {
   down
 }
 keyrings() {
-  grep -q . /proc/keys 2>/dev/null || return 0
-  up '.linux.maskedPaths = []'
-  has "$(in_ cat /proc/keys)" "_ses.$TAG-1"
+  up
+  has "$(rt exec --plan "$TAG-1" true </dev/null)" "keyctl(KEYCTL_JOIN_SESSION_KEYRING, \"_ses.$TAG-1\")"
+  down
+  rt run -d --no-new-keyring -b "$DIR/b-exec" "$TAG-1" </dev/null >/dev/null 2>&1
+  hasnt "$(rt exec --plan "$TAG-1" true </dev/null)" KEYCTL_JOIN_SESSION_KEYRING
   down
 }
 
@@ -452,5 +454,5 @@ case_ "fifty at once lose no exit code" many
 case_ "the container dies while it runs" container_dies
 case_ "signals are forwarded" signals
 case_ "plan, trace, stop and shell" plans
-case_ "the container's keyring" keyrings
+case_ "the keyring is the container's, or the caller's where the container's is" keyrings
 finish
