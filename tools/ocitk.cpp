@@ -1,4 +1,5 @@
 #include "commands/commands.hpp"
+#include "commands/launching.hpp"
 #include "stages/tools.hpp"
 
 #include <ocitk/runtime/self_protection.hpp>
@@ -94,7 +95,17 @@ auto refuse(const cli::usage_error& why) -> int {
   return 1;
 }
 
+auto check_descriptors(const cli::request& request) -> result<> {
+  return std::visit(
+      [](const auto& c) -> result<> {
+        if constexpr (requires { c.options.preserve_fds; }) return tools::check_descriptors(c.options);
+        else return {};
+      },
+      request.what);
+}
+
 auto execute(const cli::request& request, char** argv) -> int {
+  const auto descriptors = check_descriptors(request);
   auto log = runtime::logger::open(request.global.log, request.global.log_json, request.global.debug);
   if (!log) {
     runtime::logger{}.fatal(log.error(), "");
@@ -102,7 +113,7 @@ auto execute(const cli::request& request, char** argv) -> int {
   }
   const tools::surroundings about{.global = request.global, .log = *log};
   log->write(runtime::level::debug, "command " + request.name);
-  const auto code = std::visit(dispatcher{about, argv}, request.what);
+  const auto code = descriptors ? std::visit(dispatcher{about, argv}, request.what) : result<int>{std::unexpected(descriptors.error())};
   if (code) return *code;
   log->fatal(code.error(), title_for(request.name, code.error()));
   return request.name == "exec" ? 255 : 1;

@@ -43,7 +43,20 @@ kills() {
   until_ 10 sh -c "ctr -a '$E/c.sock' -n 'ns-$TAG' task ls | grep -q STOPPED"
   c task rm "$TAG-3"; c container rm "$TAG-3"
 }
+execs() {
+  run -d "$DIR/rootfs" "$TAG-4" /bin/sleep 100
+  same "$(c task exec --exec-id e1 "$TAG-4" /bin/echo inside)" inside
+  same "$(echo through | c task exec --exec-id e2 "$TAG-4" /bin/cat)" through
+  local rc=0; c task exec --exec-id e3 "$TAG-4" /bin/sh -c 'exit 9' || rc=$?; same "$rc" 9
+  same "$(c task exec --exec-id e4 --cwd /tmp --user 5:6 "$TAG-4" /bin/sh -c 'pwd; id -u' | tr '\n' ' ')" "/tmp 5 "
+  has "$(c task exec --exec-id e5 "$TAG-4" /bin/nosuch 2>&1 || true)" "no such file or directory"
+  has "$(script -qec "ctr -a '$E/c.sock' -n 'ns-$TAG' task exec -t --exec-id e6 '$TAG-4' /bin/tty" /dev/null </dev/null)" /dev/pts/
+  c task kill -s KILL "$TAG-4"
+  until_ 10 sh -c "ctr -a '$E/c.sock' -n 'ns-$TAG' task ls | grep -q STOPPED"
+  c task rm "$TAG-4"; c container rm "$TAG-4"
+}
 case_ "ctr runs a container and gets its output and exit code" runs
 case_ "ctr kills and removes a container" kills
+case_ "ctr executes in a container" execs
 find /sys/fs/cgroup -depth -type d -name "ns-$TAG" -exec rmdir {} + 2>/dev/null
 finish

@@ -20,7 +20,7 @@ words() { tr '\n' ' '; }
 refused() {
   local text=$1 rc=0 out
   shift
-  out=$(rt exec "$@" 2>&1 </dev/null) || rc=$?
+  out=$(rt --log "$DIR/log" exec "$@" 2>&1 </dev/null) || rc=$?  # with a log, stderr has the bare text
   same "$rc" 255; has "$out" "exec failed: "; has "$out" "$text"
 }
 
@@ -29,7 +29,7 @@ streams() {
   same "$(echo hello | rt exec "$TAG-1" sh -c 'cat; echo err >&2' 2>"$DIR/err")" hello
   same "$(cat "$DIR/err")" err
   same "$(in_ head -c 10000000 /dev/zero | wc -c)" 10000000
-  same "$(in_ echo -e a -t --env)" "-e a -t --env" || same "$(in_ echo -e a -t --env)" "a -t --env"
+  same "$(in_ echo a -t --env -- -d)" "a -t --env -- -d"
   down
 }
 codes() {
@@ -45,9 +45,8 @@ codes() {
 refusals() {
   up
   refused "exec args cannot be empty" "$TAG-1"
-  refused 'exec: \"nosuch\": executable file not found in $PATH' "$TAG-1" nosuch
-  refused 'exec: \"/no/such\": stat /no/such' "$TAG-1" /no/such
-  refused 'no such file or directory' "$TAG-1" /no/such
+  refused 'exec: "nosuch": executable file not found in $PATH' "$TAG-1" nosuch
+  refused 'exec: "/no/such": stat /no/such' "$TAG-1" /no/such
   refused 'is a directory' "$TAG-1" /etc
   refused 'permission denied' "$TAG-1" /etc/passwd
   refused "Cwd must be an absolute path" --cwd tmp "$TAG-1" true
@@ -58,7 +57,7 @@ refusals() {
   refused "missing '='" -e NOVALUE "$TAG-1" true
   refused "apparmorProfile is not supported yet" --apparmor x "$TAG-1" true
   refused "selinuxLabel is not supported yet" --process-label x "$TAG-1" true
-  refused "unable to stat preserved-fd 3 (of 5)" --preserve-fds 5 "$TAG-1" true 4>&- 5>&- 6>&- 7>&- || true
+  refused "unable to stat preserved-fd 1 (of 2)" --preserve-fds 2 "$TAG-1" true 3</dev/null 4>&-
   refused "cannot allocate tty if runc will detach" -d -t "$TAG-1" true
   refused "cannot use console socket" --console-socket "$DIR/none" "$TAG-1" true
   refused "no such file or directory" -p "$DIR/none" "$TAG-1"
@@ -73,7 +72,7 @@ refusals() {
 states() {
   local b; b=$(sh_bundle st "$SLEEP")
   rt create -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1
-  same "$(in_ hostname)" ocitk || same "$(in_ hostname)" runc
+  same "$(in_ echo early)" early
   status_is "$TAG-1" created
   rt start "$TAG-1"
   in_ true
@@ -134,6 +133,19 @@ seccomp() {
     same "$(in_ awk '/^Seccomp:/ {print $2}' /proc/self/status)" 2
     down
   done
+}
+affinity() {
+  [ "$(nproc)" -gt 1 ] || return 0
+  local show='/^Cpus_allowed_list/ {print $2}'
+  up '.process.execCPUAffinity = {initial: "1", final: "0"}'
+  same "$(in_ awk "$show" /proc/self/status)" 0
+  down
+  up
+  same "$(taskset -c 1 "$OCITK" --root "$STATE" exec "$TAG-1" awk "$show" /proc/self/status </dev/null)" "$(awk "$show" "/proc/$PID/status")"
+  down
+  up '.process.execCPUAffinity = {final: "x"}'
+  refused "not a list of cpus (config.json#/process/execCPUAffinity/final)" "$TAG-1" true
+  down
 }
 umasks() {
   up '.process.user.umask = 63'
@@ -294,14 +306,17 @@ protected() {
   local pid ours fd; pid=$(grep -o 'process [0-9]*' "$DIR/told" | cut -d' ' -f2); ours=$(grep -o 'CONT [0-9]*' "$DIR/told" | cut -d' ' -f2)
   same "$(readlink "/proc/$pid/ns/mnt")" "$(readlink "/proc/$PID/ns/mnt")"
   same "$(stat -c %u "/proc/$pid/environ")" 0  # not dumpable
-  ( : >>"/proc/$pid/exe" ) 2>"$DIR/err" && fail "the runtime was opened for writing"
-  for fd in /proc/"$pid"/fd/*; do  # sockets, pipes and its own root: no file of the host, no namespace, no cgroup
-    case $(readlink "$fd") in socket:*|pipe:*|/|/dev/null|anon_inode:\[pidfd\]) ;; ns:*|*) echo "$fd: $(readlink "$fd")" ;; esac
-  done | grep -v "cgroup:\|/memfd" >"$DIR/fds" || true
+  exec 9<"/proc/$pid/exe"
+  for fd in /proc/"$pid"/fd/*; do
+    case $(readlink "$fd") in socket:*|pipe:*|/|/dev/null) ;; *) echo "$(readlink "$fd")" ;; esac
+  done >"$DIR/fds"  # no file of the host, no namespace, no cgroup, nobody's pidfd
   same "$(cat "$DIR/fds")" ""
   kill -CONT "$ours"
   wait
   same "$(cat "$DIR/out")" "went on"
+  ( : >>/proc/self/fd/9 ) 2>"$DIR/err" && fail "the runtime was opened for writing"  # what /proc/PID/exe showed
+  has "$(cat "$DIR/err")" "Read-only file system"
+  exec 9<&-
   down
 }
 protected_in_user_namespace() { protected "$USERNS"; }
@@ -331,6 +346,29 @@ sub_cgroups() {
   same "$(cat "/proc/$(cat "$DIR/pid")/cgroup")" "$(cat "/proc/$PID/cgroup")"
   down
 }
+# A cgroup2 that hands a controller down takes no process: the container has moved its own deeper.
+moved_away() {
+  local root=/sys/fs/cgroup had
+  [ -d $root/unified ] && root=$root/unified
+  grep -q hugetlb $root/cgroup.controllers 2>/dev/null || return 0
+  had=$(cat $root/cgroup.subtree_control)
+  echo +hugetlb >$root/cgroup.subtree_control
+  up "$1"
+  local p; p=$root$(sed -n 's/^0:://p' "/proc/$PID/cgroup")
+  mkdir "$p/deeper"
+  local pid  # until none is left: a process may fork meanwhile
+  while read -r pid <"$p/cgroup.procs"; do echo "$pid" >"$p/deeper/cgroup.procs"; done
+  echo +hugetlb >"$p/cgroup.subtree_control"
+  rt exec -d --pid-file "$DIR/pid" "$TAG-1" sleep 100 </dev/null >/dev/null 2>&1
+  same "$(sed -n 's/^0:://p' "/proc/$(cat "$DIR/pid")/cgroup")" "$(sed -n 's/^0:://p' "/proc/$PID/cgroup")"
+  same "$(in_ echo inside)" inside
+  refused " adding pid " --cgroup / "$TAG-1" true
+  refused "device or resource busy" --cgroup / "$TAG-1" true
+  down
+  case $had in *hugetlb*) ;; *) echo -hugetlb >$root/cgroup.subtree_control ;; esac
+}
+moved_away_plain() { moved_away .; }
+moved_away_in_namespace() { moved_away '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])'; }
 many() {
   up
   local i pids=() rc
@@ -340,11 +378,12 @@ many() {
 }
 container_dies() {
   up
-  ( rc=0; rt exec "$TAG-1" sleep 100 </dev/null || rc=$?; echo "rc $rc" >"$DIR/rc" ) &
-  until_ 5 sh -c "grep -qs sleep.100 /proc/[0-9]*/cmdline && [ \$($OCITK --root $STATE exec $TAG-1 ps </dev/null | grep -c 'sleep 100') -ge 2 ]"
+  local rc=0
+  rt exec "$TAG-1" sh -c 'echo there; sleep 100' </dev/null >"$DIR/out" & local p=$!
+  until_ 5 grep -q there "$DIR/out"
   rt kill "$TAG-1" KILL
-  wait
-  same "$(cat "$DIR/rc")" "rc 137"
+  wait $p || rc=$?
+  same "$rc" 137
   down
 }
 signals() {
@@ -366,13 +405,18 @@ plans() {
   rt exec --trace "$DIR/trace.json" "$TAG-1" true </dev/null
   has "$(jq -r '.. | .name? // empty' "$DIR/trace.json")" setns
   refused "is no stage of init" --stop-before pivot "$TAG-1" true
-  same "$(echo 'echo stage $OCITK_STAGE; [ -d /proc/1/ns ]; exit 0' | SHELL=/bin/sh rt exec --shell-at caps "$TAG-1" echo after 2>/dev/null | words)" "stage caps after " || true
+  same "$(echo 'echo stage $OCITK_STAGE; ls $OCITK_ROOT/bin/busybox >/dev/null && echo container; test -e '"$DIR"' && echo host; exit 0' |
+    SHELL=/bin/sh rt exec --shell-at caps "$TAG-1" echo after 2>/dev/null | words)" "stage caps container host after "
+  local rc=0; echo 'exit 1' | SHELL=/bin/sh rt exec --shell-at console "$TAG-1" echo after >"$DIR/out" 2>/dev/null || rc=$?
+  same "$rc" 255; same "$(cat "$DIR/out")" ""
   down
 }
 keyrings() {
-  grep -q . /proc/keys 2>/dev/null || return 0
-  up '.linux.maskedPaths = []'
-  has "$(in_ cat /proc/keys)" "_ses.$TAG-1"
+  up
+  has "$(rt exec --plan "$TAG-1" true </dev/null)" "keyctl(KEYCTL_JOIN_SESSION_KEYRING, \"_ses.$TAG-1\")"
+  down
+  rt run -d --no-new-keyring -b "$DIR/b-exec" "$TAG-1" </dev/null >/dev/null 2>&1
+  hasnt "$(rt exec --plan "$TAG-1" true </dev/null)" KEYCTL_JOIN_SESSION_KEYRING
   down
 }
 
@@ -384,6 +428,7 @@ case_ "environment, HOME and working directory" environment
 case_ "ids and groups" ids
 case_ "capabilities, limits, no_new_privs and oom score" privileges
 case_ "the container's seccomp filter, with no_new_privs and without" seccomp
+case_ "cpus are execCPUAffinity's, or all of the cpuset" affinity
 case_ "the umask is the container's, or else the caller's" umasks
 case_ "the same namespaces and cgroups as init" own_namespaces
 case_ "the same with a user namespace" own_user_namespace
@@ -403,9 +448,11 @@ case_ "nothing to get hold of in a process that enters" protected
 case_ "nothing to get hold of, with a user namespace" protected_in_user_namespace
 case_ "tight limits of pids and memory" limits
 case_ "sub-cgroups" sub_cgroups
+case_ "a cgroup2 that takes no process: where init is" moved_away_plain
+case_ "the same with a cgroup namespace" moved_away_in_namespace
 case_ "fifty at once lose no exit code" many
 case_ "the container dies while it runs" container_dies
 case_ "signals are forwarded" signals
 case_ "plan, trace, stop and shell" plans
-case_ "the container's keyring" keyrings
+case_ "the keyring is the container's, or the caller's where the container's is" keyrings
 finish

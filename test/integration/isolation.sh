@@ -22,6 +22,8 @@ descriptors() {
   local out; out=$(rt run --preserve-fds 1 -b "$(sh_bundle pf 'cat <&3; ls /proc/self/fd')" "$TAG-1" 3< <(echo passed) | tr '\n' ' ')
   exec 7<&- 8>&-
   same "$out" "passed 0 1 2 3 4 "
+  out=$(rt --log "$DIR/log" run --preserve-fds 2 -b "$(sh_bundle pf true)" "$TAG-1" 2>&1 3</dev/null 4>&- || true)
+  has "$out" "unable to stat preserved-fd 1 (of 2)"  # not the log, which would be the next to get that number
 }
 privileges() {
   same "$(inside 'grep -E "^Cap(Eff|Bnd|Inh|Amb)|NoNew" /proc/self/status' | awk '{print $2}' | tr '\n' ' ')" \

@@ -36,6 +36,23 @@ stops() {
   same "$(pod inspect -f '{{.State.Status}}' "$TAG")" exited
   pod rm "$TAG" >/dev/null
 }
+# shellcheck disable=SC2086
+execs() {
+  pod run -d --name "$TAG" $LIMITS --network none --health-cmd 'test -e /tmp/well' --health-interval disable busybox sleep 100 >/dev/null
+  same "$(pod exec "$TAG" echo inside)" inside
+  same "$(echo through | pod exec -i "$TAG" cat)" through
+  same "$(pod exec -u 1000:1000 -w /tmp -e A=1 "$TAG" sh -c 'id -u; pwd; echo $A' | tr '\n' ' ')" "1000 /tmp 1 "
+  local rc=0; pod exec "$TAG" sh -c 'exit 7' || rc=$?; same "$rc" 7
+  rc=0; pod exec "$TAG" nosuch 2>/dev/null || rc=$?; same "$rc" 127
+  rc=0; pod exec "$TAG" /etc/passwd 2>/dev/null || rc=$?; same "$rc" 126
+  pod exec -d "$TAG" touch /tmp/well
+  until_ 10 pod exec "$TAG" test -e /tmp/well
+  pod healthcheck run "$TAG"
+  pod exec "$TAG" rm /tmp/well
+  rc=0; pod healthcheck run "$TAG" >/dev/null || rc=$?; same "$rc" 1
+  pod rm -f -t 0 "$TAG" >/dev/null
+}
 case_ "podman runs a container and gets its output and exit code" runs
 case_ "podman stops and removes a container" stops
+case_ "podman executes in a container, health checks too" execs
 finish

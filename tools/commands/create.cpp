@@ -19,7 +19,7 @@ auto check_options(const surroundings& about, const cli::create_options& o) -> r
 }
 
 auto new_birth(const surroundings& about, const loaded& from, const cli::create_options& o) -> result<runtime::birth> {
-  const auto descriptors = OCITK_TRY(descriptors_to_pass(o));
+  const auto descriptors = descriptors_to_pass(o);
   return runtime::birth{.spec = from.config,
                         .id = o.id,
                         .bundle = o.bundle,

@@ -82,7 +82,7 @@ auto prepare(const surroundings& about, const cli::exec_options& o) -> result<gu
 }
 
 auto new_visit(const surroundings& about, const guest& g, const cli::exec_options& o) -> result<runtime::visit> {
-  const auto descriptors = OCITK_TRY(descriptors_to_pass(o));
+  const auto descriptors = descriptors_to_pass(o);
   return runtime::visit{.spec = g.config,
                         .id = o.id,
                         .bundle = g.known.bundle,

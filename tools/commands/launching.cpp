@@ -27,16 +27,6 @@ auto listen_fds() -> int {
   return std::max(0, std::atoi(count));
 }
 
-/// Everything from 3 on is ours to close, but for what the caller names.
-auto check_preserved(const cli::launch_options& o, int listen) -> result<> {
-  for (int i = 0; i < o.preserve_fds; ++i) {
-    struct stat st{};
-    if (::fstat(3 + listen + i, &st) != 0)
-      return failed("fstat", fmt::format("unable to stat preserved-fd {} (of {})", i, o.preserve_fds));
-  }
-  return {};
-}
-
 auto send_pidfd(const std::string& path, std::string_view kind, fd_ref pidfd) -> result<> {
   const auto socket = OCITK_TRY(sys::connect_unix(path));
   return trying("send the pidfd to " + path, sys::send_message(socket, kind, pidfd.get()));
@@ -79,10 +69,20 @@ auto check_terminal(bool wanted, const cli::launch_options& o, bool detached) ->
   return {};
 }
 
-auto descriptors_to_pass(const cli::launch_options& o) -> result<passed_on> {
+auto descriptors_to_pass(const cli::launch_options& o) -> passed_on {
   const int listen = listen_fds();
-  OCITK_TRY(check_preserved(o, listen));
-  return passed_on{.listen = listen, .all = listen + o.preserve_fds};
+  return {.listen = listen, .all = listen + o.preserve_fds};
+}
+
+auto check_descriptors(const cli::launch_options& o) -> result<> {
+  const auto [listen, all] = descriptors_to_pass(o);
+  for (int i = 0; i < all; ++i) {
+    struct stat st{};
+    if (::fstat(3 + i, &st) == 0) continue;
+    if (i < listen) return failed("fstat", fmt::format("LISTEN_FDS: descriptor {}", 3 + i));
+    return failed("fstat", fmt::format("unable to stat preserved-fd {} (of {})", i - listen, o.preserve_fds));
+  }
+  return {};
 }
 
 auto make_plumbing(const spec::config& config) -> result<plumbing> {

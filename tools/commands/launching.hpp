@@ -20,7 +20,10 @@ struct passed_on {
   int listen = 0;  ///< of socket activation, first
   int all = 0;
 };
-auto descriptors_to_pass(const cli::launch_options&) -> result<passed_on>;
+auto descriptors_to_pass(const cli::launch_options&) -> passed_on;
+/// Are they open? To be asked before we open anything: a number that the caller left free would become one of ours, and
+/// our log would go to the payload.
+auto check_descriptors(const cli::launch_options&) -> result<>;
 
 /// Pipes between the caller's streams and the container's: nobody inside may hold what is the caller's.
 struct plumbing {

@@ -42,7 +42,6 @@ template <class Join, class Live>
     auto init = OCITK_TRY(in_stage("unshare", [&] { return at("/linux/namespaces", clone); }));
     if (init.pid == 0) {  // silent until the parent was told that it is there: else that would come second
       teller.close();
-      if (birth.cgroup >= 0) ::close(birth.cgroup);  // it is born there; nobody inside is to find the host's directory
       OCITK_TRY(told.listen());
       told.close();
       live(ctx, n);

@@ -12,6 +12,7 @@
 #include <ocitk/stages/cgroup.hpp>
 #include <ocitk/stages/unshare.hpp>
 #include <ocitk/sys/cgroupfs.hpp>
+#include <ocitk/sys/cpus.hpp>
 #include <ocitk/sys/namespace.hpp>
 #include <ocitk/sys/process.hpp>
 #include <ocitk/sys/threads.hpp>
@@ -166,46 +167,59 @@ inline auto join(const destination& d) -> result<> {
   return join_by_files(d, flags);
 }
 
+/// Of /process/execCPUAffinity. Nothing is named: nothing is done.
+inline auto keep_to_cpus(int pid, const std::string& list, std::string_view pointer) -> result<> {
+  if (list.empty()) return {};
+  return at(pointer, [&]() -> result<> { return sys::set_cpus(pid, OCITK_TRY(sys::cpus_from(list))); });
+}
+
 /// In the bridge. A shell of --shell-at wants to see the host.
-inline auto cross_over(const destination& d, pause_request& pause) -> result<> {
+inline auto cross_over(const destination& d, const spec::process& process, pause_request& pause) -> result<> {
+  if (const auto& cpus = process.exec_cpu_affinity)
+    OCITK_TRY(keep_to_cpus(0, cpus->initial, "/process/execCPUAffinity/initial"));
   if (pause.shell) pause.host = OCITK_TRY(sys::clone_mount(fd_ref::cwd(), "/", true));
   return join(d);
 }
 
 /// The last steps in, which only the newcomer itself can take.
-inline auto arrive(const destination& d, init_context& ctx) -> result<> {
+inline auto step_in(destination& d, init_context& ctx) -> result<> {
   if ((d.namespaces & CLONE_NEWUSER) != 0) OCITK_TRY(become_root_inside());
   OCITK_TRY(sys::set_dumpable(false));
   if (d.cgroup_namespace)
     OCITK_TRY(trying("the container's cgroup namespace", sys::join_namespace(d.cgroup_namespace, CLONE_NEWCGROUP)));
+  d.cgroup_namespace.reset();
   if (d.root) {
     OCITK_TRY(checked(sys::kernel::fchdir(d.root.get()), "fchdir"));
     OCITK_TRY(checked(sys::kernel::chroot("."), "chroot"));
+    d.root.reset();
   }
   ctx.rootfs = OCITK_TRY(sys::open_at(fd_ref::cwd(), "/", O_PATH | O_DIRECTORY));
   return {};
 }
 
-inline auto set_up_visitor(const destination& d, init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
+inline auto set_up_visitor(destination& d, init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   auto keep = numbers_of(n, ctx);
-  std::ranges::copy(numbers_of(d), std::back_inserter(keep));
+  for (const auto* fd : {&d.cgroup_namespace, &d.root})
+    if (*fd) keep.push_back(fd->get());
   OCITK_TRY(close_strangers(3 + n.preserved, std::move(keep)));
-  OCITK_TRY(in_stage("unshare", [&] { return arrive(d, ctx); }));
+  OCITK_TRY(in_stage("unshare", [&] { return step_in(d, ctx); }));
   return confine(ctx, n, pauses, confine_exec_early, confine_exec_late);
 }
 
-inline auto enter_once(init_context& ctx, newborn& n, const destination& d, const at_pause& when_paused) -> result<ready_init> {
+inline auto enter_once(init_context& ctx, newborn& n, destination& d, const at_pause& when_paused) -> result<ready_init> {
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   ready_init made{.talk = std::move(mine), .who = "the process"};
   made.process = kept_child{OCITK_TRY(in_stage("unshare", [] { return sys::clone_process({}); }))};
   if (made.process.pid() == 0)
-    cross(ctx, n, numbers_of(d), {.cgroup = d.cgroup2 ? d.cgroup2.get() : -1}, [&] { return cross_over(d, n.pause); },
+    cross(ctx, n, numbers_of(d), {.cgroup = d.cgroup2 ? d.cgroup2.get() : -1}, [&] { return cross_over(d, *ctx.spec.process, n.pause); },
           [&](init_context& c, newborn& b) { live(c, b, [&](auto&... rest) { return set_up_visitor(d, rest...); }); });
   n.parent.close();  // its end must show when the child dies
   made.process = OCITK_TRY(meet_init(made.process, made.talk, made.who));
   OCITK_TRY(explaining(set_oom_score(*ctx.spec.process, made.process.pid())));
   OCITK_TRY(await_ready(made, when_paused, {}, progress{}));
+  if (const auto& cpus = ctx.spec.process->exec_cpu_affinity)
+    OCITK_TRY(keep_to_cpus(made.process.pid(), cpus->final, "/process/execCPUAffinity/final"));
   return made;
 }
 

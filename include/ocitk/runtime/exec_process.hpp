@@ -80,6 +80,7 @@ inline auto completed(spec::process given, const spec::process& of_container, st
   if (given.rlimits.empty()) given.rlimits = of_container.rlimits;
   if (!given.oom_score_adj) given.oom_score_adj = of_container.oom_score_adj;
   if (given.apparmor_profile.empty()) given.apparmor_profile = of_container.apparmor_profile;
+  if (!given.exec_cpu_affinity) given.exec_cpu_affinity = of_container.exec_cpu_affinity;
   if (given.selinux_label.empty()) given.selinux_label = of_container.selinux_label;
   if (!given.user.umask) given.user.umask = of_container.user.umask.value_or(callers);
   return given;

@@ -30,7 +30,7 @@ struct pause_request {
   std::string stage{};  ///< empty: nowhere
   bool shell = false;
   std::array<unique_fd, 3> stdio{};  ///< for the shell, if it gets no terminal of its own: the caller's
-  unique_fd host{};                  ///< the host's tree, of whoever has left it without a pivot
+  unique_fd host{};                  ///< the host's tree, from before it was left
 };
 
 namespace detail {
@@ -82,7 +82,7 @@ inline auto is_left_out_by_shell(std::string_view stage) -> bool { return stage 
 class pause_watch {
  public:
   pause_watch(pause_request& wanted, const channel& parent, const init_context& ctx)
-      : wanted_{wanted}, parent_{parent}, ctx_{ctx}, before_pivot_{std::move(wanted.host)}, pivoted_{before_pivot_} {}
+      : wanted_{wanted}, parent_{parent}, ctx_{ctx}, pivoted_{wanted.host} {}
 
   /// Waits if it is time to.
   ///
@@ -101,7 +101,7 @@ class pause_watch {
 
  private:
   auto arrive(std::string_view stage) -> result<> {
-    if (stage == "pivot") before_pivot_ = OCITK_TRY(host());
+    if (stage == "pivot") wanted_.host = OCITK_TRY(host());
     if (pivoted_ && wanted_.shell && !shell_ && !is_shell_) OCITK_TRY(split());
     if (stage == "pivot") pivoted_ = true;
     if (stage != wanted_.stage) return {};
@@ -131,7 +131,7 @@ class pause_watch {
     is_shell_ = true;
     standing.process = "shell";
     to_shell_ = std::move(theirs);
-    OCITK_TRY(checked(::fchdir(before_pivot_.get()), "fchdir"));
+    OCITK_TRY(checked(::fchdir(wanted_.host.get()), "fchdir"));
     return checked(::chroot("."), "chroot");
   }
 
@@ -169,7 +169,6 @@ class pause_watch {
   pause_request& wanted_;
   const channel& parent_;
   const init_context& ctx_;
-  unique_fd before_pivot_{};
   channel to_shell_{};
   std::optional<sys::child> shell_{};
   bool pivoted_ = false;

@@ -74,7 +74,12 @@ struct open_console : stage_in<init_context> {
   }
 };
 
-/// The same for a process that comes later: /dev/console is the first one's.
+/// The same for a process of `exec`: /dev/console is the first one's.
+///
+/// Reads    /process/terminal, /process/consoleSize (characters)
+/// Process  init
+/// Calls    setsid(2), openat2(2) on ptmx, ioctl(2) TIOCSPTLCK, TIOCGPTPEER, TIOCSCTTY, TIOCSWINSZ, dup2(2)
+/// Fails    no devpts on /dev/pts; ENOSPC: no pty left
 struct open_another_console : stage_in<init_context> {
   static constexpr std::string_view name = "console";
   static constexpr std::string_view reads = "/process/terminal, /process/consoleSize";
