@@ -23,6 +23,27 @@ matches() {
   [ "$command" = run ] || rt delete "$ID"
   python3 "$HELPER" "$DIR/plan.json" "$DIR/trace/t"
 }
+# The comparison itself: a plan with one call less, more or different is not what was done.
+sees_differences() {
+  matches "$(true_bundle sees .)" run
+  local change
+  for change in 'del(.[first(to_entries | .[] | select(.value.call == "pivot_root") | .key)])' \
+    'del(.[first(to_entries | .[] | select(.value.call == "renameat") | .key)])' \
+    '. += [.[-1] | .call = "chdir" | .args = ["\"/\""]]' \
+    'map(if .call == "sethostname" then .args[0] = "\"other\"" else . end)' \
+    'map(if .call == "umask" then .args[0] = "0777" else . end)' \
+    'map(if .call == "fsmount" then .args[2] = "MOUNT_ATTR_NOSUID" else . end)' \
+    'map(if .call == "move_mount" then .args[2] = "</elsewhere>" else . end)' \
+    'map(if .call == "capset" then .args[0] = "permitted=[]" else . end)' \
+    'map(if .call == "execve" then .args[2] = "[]" else . end)' \
+    'map(if .call == "mount_setattr" then .args[3] = "{}" else . end)' \
+    'map(if .call == "clone3" then .args[0] |= sub("CLONE_NEWNS.CLONE"; "CLONE") else . end)' \
+    'map(if .call == "setsid" then .process = "parent" else . end)'; do
+    jq "$change" "$DIR/plan.json" >"$DIR/other.json"
+    if cmp -s <(jq -c . "$DIR/plan.json") <(jq -c . "$DIR/other.json"); then fail "changes nothing: $change"; fi
+    if python3 "$HELPER" "$DIR/other.json" "$DIR/trace/t" >/dev/null; then fail "not seen: $change"; fi
+  done
+}
 true_bundle() { local b=$1 filter=$2; shift 2; bundle "$b" ".process.args = [\"true\"] | $filter" "$@"; }
 
 usual() { matches "$(true_bundle usual .)" run; }
@@ -62,6 +83,7 @@ early_filter() {
 no_mount_namespace() { matches "$(true_bundle nomnt '.linux.namespaces |= map(select(.type != "mount")) | .mounts = [] | del(.linux.maskedPaths, .linux.readonlyPaths)')" run; }
 
 case_ "the usual bundle" usual
+case_ "the comparison sees every kind of difference" sees_differences
 case_ "create, up to the payload" created
 case_ "a user namespace" user_namespace
 case_ "joined namespaces: three processes" joined
