@@ -142,6 +142,9 @@ expect #
 send echo still-\$((40 + 2)) there\n
 expect still-42 there
 expect # 
+send sleep 1000 & kill -9 %1; wait; echo job-control-\$?\n
+expect job-control-[0-9]+
+expect # 
 send exit 0\n
 expect payload
 EOF
@@ -184,6 +187,8 @@ goes_on() {
   for stage in cgroup rootfs pivot hostname seccomp exec; do
     stopped $stage "$b"
     has "$(cat "$DIR/err")" "stopped before $stage: init is process $INIT"
+    has "$(rt where "$TAG-1")" "stopped before $stage"
+    rt state "$TAG-1" >/dev/null 2>&1 && fail "there is a state of it already"
     same "$(cat "$DIR/out")" ""
     kill -CONT "$RUN"
     rc=0; wait $JOB || rc=$?
