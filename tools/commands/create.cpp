@@ -14,7 +14,6 @@ namespace {
 auto check_options(const surroundings& about, const cli::create_options& o) -> result<> {
   if (about.global.systemd_cgroup)
     return failure("systemd cgroup flag passed, but systemd support for managing cgroups is not available");
-  if (o.no_pivot) return failure("--no-pivot is not supported yet");
   return {};
 }
 
@@ -25,6 +24,7 @@ auto new_birth(const surroundings& about, const loaded& from, const cli::create_
                         .bundle = o.bundle,
                         .text = from.text,
                         .new_keyring = !o.no_new_keyring,
+                        .no_pivot = o.no_pivot,
                         .preserved = descriptors.all,
                         .listen_fds = descriptors.listen,
                         .pause = OCITK_TRY(wanted_pause(o, runtime::confine_late.names)),
