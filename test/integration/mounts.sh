@@ -24,6 +24,7 @@ NETLESS='.linux.namespaces |= map(select(.type != "network"))'
 
 V=$DIR/vol
 chmod 755 "$DIR"  # a container's root in a user namespace has to reach what is bound
+mkdir "$DIR/rootfs/data" "$DIR/rootfs/data2"  # and may not make a mountpoint in a root that is the host's
 volume() {  # a tmpfs of the test's, gone with the case
   mkdir -p "$V"
   trap 'umount -R "$V"' EXIT
@@ -81,7 +82,7 @@ idmap_own() {
     "/data/a 7:8 /data/b 9:10 /data/c 65534:65534 "
   # what is written goes back through the same map
   inside 'touch /data/new; chown 7:8 /data/new' "$m | $(caps CHOWN DAC_OVERRIDE)" && fail "an owner that is not mapped wrote"
-  chmod 777 "$V"
+  chown 1000:1001 "$V"
   inside 'touch /data/new' "$m | .process.user = {uid: 7, gid: 8}"
   same "$(stat -c %u:%g "$V/new")" 1000:1001
   same "$(inside "$OWNERS" "$m | .linux.resources.pids = {limit: 1} | .process.args = [\"stat\", \"-c\", \"%u:%g\", \"/data/a\"]")" 7:8
@@ -130,7 +131,7 @@ idmap_errors() {
 }
 
 covered_directory() {  # hostile as an image can make it
-  make_rootfs "$DIR/up"
+  rm -rf "$DIR/up"; make_rootfs "$DIR/up"
   local c=$DIR/up/covered; mkdir -p "$c/dir/inner"
   echo text >"$c/file"; chmod 4751 "$c/file"; chown 11:12 "$c/file"; chmod 4751 "$c/file"
   echo in >"$c/dir/inner/f"; chmod 2750 "$c/dir"; chown 13:14 "$c/dir"; chmod 2750 "$c/dir"
@@ -151,7 +152,7 @@ copy_up() {
   same "$(inside 'stat -c "%a %u:%g" /covered; cat /covered/file' "$(UP mode=711 uid=3) | $(caps DAC_OVERRIDE)" | tr '\n' ' ')" "711 3:0 text "
   has "$(inside 'cat /covered/file; touch /covered/x || true' "$(UP ro) | $(caps DAC_OVERRIDE)" 2>&1 | tr '\n' ' ')" "text touch: /covered/x: Read-only file system"
   same "$(inside 'ls -A /new' "$(with /new tmpfs t tmpcopyup)")" ""
-  inside 'rm -rf /covered/* && ls /covered' "$(UP) | $(caps DAC_OVERRIDE)"
+  same "$(inside 'rm -rf /covered/*; ls /covered' "$(UP) | $(caps DAC_OVERRIDE FOWNER)")" ""
   same "$(cat "$DIR/up/covered/file")" text
 }
 copy_up_bounds() {
@@ -177,7 +178,7 @@ copy_up_mounts_below() {
 
 symlinks() {
   mkdir -p "$DIR/src"; echo real >"$DIR/src/real"; ln -sf real "$DIR/src/link"; ln -sf /nowhere "$DIR/src/dangling"
-  make_rootfs "$DIR/ln"; ln -sf /etc/passwd "$DIR/ln/there"; ln -sf real "$DIR/ln/same"; ln -sf other "$DIR/ln/other"
+  make_rootfs "$DIR/ln"; touch "$DIR/ln/made2"; ln -sf /etc/passwd "$DIR/ln/there"; ln -sf real "$DIR/ln/same"; ln -sf other "$DIR/ln/other"
   local R=".root.path = \"$DIR/ln\""
   same "$(inside 'readlink /made; readlink /a/b/dangling' "$R | $(with /made bind "$DIR/src/link" copy-symlink) | $(with /a/b/dangling bind "$DIR/src/dangling" copy-symlink)" | tr '\n' ' ')" "real /nowhere "
   same "$(inside 'cat /file' "$R | $(with /file bind "$DIR/src/real" copy-symlink)")" real
@@ -201,7 +202,7 @@ no_pivot() {
   has "$(inside 'touch /x || true' 2>&1)" "Read-only file system"
   same "$(inside 'echo there' "$USERNS")" there
   refused '.linux.rootfsPropagation = "rprivate"' "rootfsPropagation of [r]private is not safe with no_pivot_root" "config.json#/linux/rootfsPropagation"
-  same "$(inside 'mkdir /tmp/p; mount -t tmpfs x /tmp/p && echo can' "$(caps SYS_ADMIN)")" can
+  same "$(inside 'mount -t tmpfs x /tmp && touch /tmp/x && echo can' "$(caps SYS_ADMIN)")" can
   local before; before=$(host_mounts)
   rt run -d --no-pivot -b "$(sh_bundle np 'sleep 100')" "$TAG-2" </dev/null >/dev/null 2>&1
   local left; left=$(whole_kernel_filesystems "$(rt state "$TAG-2" | jq .pid)")
@@ -347,9 +348,9 @@ many() {
   local filter='.mounts += [range(1000) | {destination: "/m/\(.)", type: "bind", source: "/etc", options: ["bind", "ro"]}] | .linux.devices = [range(300) | {path: "/dev/many/\(.)", type: "c", major: 1, minor: 3}]'
   make_rootfs "$DIR/many"
   same "$(inside "$script" "$filter | .root.path = \"$DIR/many\"" | tr '\n' ' ')" "1000 300 "
-  same "$(ulimit -n 256; inside "$script" "$filter | .root.path = \"$DIR/many\"" | tr '\n' ' ')" "1000 300 "
+  same "$(ulimit -Sn 256; inside "$script" "$filter | .root.path = \"$DIR/many\"" | tr '\n' ' ')" "1000 300 "
   chown -R 100000:100000 "$DIR/many"
-  same "$(ulimit -n 1024; inside 'grep -c " /m/" /proc/self/mountinfo' "$filter | .root.path = \"$DIR/many\" | .linux.devices = [] | $USERNS")" 1000
+  same "$(ulimit -Sn 1024; inside 'grep -c " /m/" /proc/self/mountinfo' "$filter | .root.path = \"$DIR/many\" | .linux.devices = [] | $USERNS")" 1000
 }
 
 plans() {  # a plan shows it and does nothing

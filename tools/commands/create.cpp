@@ -11,7 +11,7 @@ namespace ocitk::tools {
 
 namespace {
 
-auto check_options(const surroundings& about, const cli::create_options& o) -> result<> {
+auto check_options(const surroundings& about) -> result<> {
   if (about.global.systemd_cgroup)
     return failure("systemd cgroup flag passed, but systemd support for managing cgroups is not available");
   return {};
@@ -114,7 +114,7 @@ auto rehearse(const surroundings& about, const cli::create_options& o, mode m) -
 
 auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
-  OCITK_TRY(check_options(about, o));
+  OCITK_TRY(check_options(about));
   if (o.plan) return print_plan(o, [&] { return rehearse(about, o, m); });
   return traced(about, o, command, [&] { return bring_up(about, o, m); });
 }

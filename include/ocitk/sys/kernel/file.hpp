@@ -156,10 +156,6 @@ inline auto fchownat(int dir, const char* path, uid_t uid, gid_t gid, int how) -
               text{path}, static_cast<int>(uid), static_cast<int>(gid), flags{static_cast<std::uint64_t>(how), at_words});
 }
 
-inline auto ftruncate(int fd, off_t size) -> int {
-  return call(effect::changes, "ftruncate", [&] { return ::ftruncate(fd, size); }, succeed, descriptor{fd}, size);
-}
-
 /// In a rehearsal what is not there is as long as wanted.
 inline auto lseek(int fd, off_t offset, int whence) -> off_t {
   const auto pretended = [&](pretence&) -> long {
