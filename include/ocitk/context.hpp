@@ -41,6 +41,7 @@ struct init_context {
   std::string id{};                           ///< container id; names the session keyring
   std::string bundle{};                       ///< absolute path, valid until the pivot
   bool new_keyring = true;                    ///< false: stay in the caller's session keyring
+  bool no_pivot = false;                      ///< chroot(2) into the new root instead of pivot_root(2)
   unique_fd rootfs{};                         ///< the root's mount; empty until a stage or the parent opens it
   std::vector<unique_fd> mount_sources{};     ///< one per /mounts entry; empty where init opens it itself
   std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed, as mounts::plan_nodes() lists them

@@ -11,10 +11,9 @@ namespace ocitk::tools {
 
 namespace {
 
-auto check_options(const surroundings& about, const cli::create_options& o) -> result<> {
+auto check_options(const surroundings& about) -> result<> {
   if (about.global.systemd_cgroup)
     return failure("systemd cgroup flag passed, but systemd support for managing cgroups is not available");
-  if (o.no_pivot) return failure("--no-pivot is not supported yet");
   return {};
 }
 
@@ -25,6 +24,7 @@ auto new_birth(const surroundings& about, const loaded& from, const cli::create_
                         .bundle = o.bundle,
                         .text = from.text,
                         .new_keyring = !o.no_new_keyring,
+                        .no_pivot = o.no_pivot,
                         .preserved = descriptors.all,
                         .listen_fds = descriptors.listen,
                         .pause = OCITK_TRY(wanted_pause(o, runtime::confine_late.names)),
@@ -114,7 +114,7 @@ auto rehearse(const surroundings& about, const cli::create_options& o, mode m) -
 
 auto make(const surroundings& about, const cli::create_options& o, std::string_view command, mode m) -> result<int> {
   OCITK_TRY(runtime::check_id(o.id));
-  OCITK_TRY(check_options(about, o));
+  OCITK_TRY(check_options(about));
   if (o.plan) return print_plan(o, [&] { return rehearse(about, o, m); });
   return traced(about, o, command, [&] { return bring_up(about, o, m); });
 }

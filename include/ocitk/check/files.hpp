@@ -67,6 +67,9 @@ inline void judge_source(findings& all, const spec::mount& m, std::size_t index,
   if (!is_bind(m)) return judge_target(all, m, index, root, true);
   if (m.source.empty()) return;
   const auto path = on_host(bundle, m.source);
+  if (const auto p = mounts::plan_for(m); p && (p->copy_symlink || p->source_nofollow))
+    if (const auto itself = sys::open_at(fd_ref::cwd(), path, O_PATH | O_NOFOLLOW); itself)
+      if (const auto st = sys::status_of(*itself); st && S_ISLNK(st->st_mode)) return;  // wherever it points
   const auto source = sys::open_at(fd_ref::cwd(), path, O_PATH);
   if (!source) return all.push_back(unreachable(source.error(), fmt::format("/mounts/{}/source", index), path));
   if (const auto directory = sys::is_directory(*source)) judge_target(all, m, index, root, *directory);

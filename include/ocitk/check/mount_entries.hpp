@@ -22,7 +22,7 @@ namespace detail {
 /// Every option that is not the file system's own.
 inline auto mount_words() -> std::vector<std::string> {
   namespace known = mounts::detail;
-  std::vector<std::string> words{"bind", "rbind", "remount"};
+  std::vector<std::string> words{"bind", "rbind", "remount", "idmap", "ridmap"};
   const auto add = [&](std::string_view word, bool recursive_too) {
     if (word.empty()) return;
     words.emplace_back(word);
@@ -36,7 +36,8 @@ inline auto mount_words() -> std::vector<std::string> {
     add(row.undone_by, false);
   }
   for (const auto word : known::idle_words) add(word, false);
-  for (const auto word : known::unsupported_words) add(word, false);
+  for (const auto& row : known::switch_words) add(row.word, false);
+  for (const auto word : known::same_without_r) add(word, false);
   return words;
 }
 

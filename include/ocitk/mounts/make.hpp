@@ -22,7 +22,23 @@ auto describe(const std::string& what, result<T> r) -> result<T> {
   return r;
 }
 
-/// Changes a mount that is ours already; nothing asked for is nothing done.
+namespace detail {
+
+/// What the kernel means by EPERM: a flag that the user namespace of the mount's origin has set for good, or its access
+/// times. statfs(2) and mount_setattr(2) have the same bits for these flags.
+inline auto said_of_lock(fd_ref mount, const sys::mount_attributes& wanted, bool recursive) -> std::string {
+  constexpr std::uint64_t lockable = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  struct statfs fs{};
+  const auto present = sys::kernel::fstatfs(mount.get(), fs) == 0 ? static_cast<std::uint64_t>(fs.f_flags) : 0U;
+  const auto dropped = wanted.clear & lockable & (recursive ? lockable : present);
+  if (dropped != 0) return "cannot clear locked flags";
+  constexpr std::uint64_t times = MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
+  return (wanted.clear & times) != 0 ? "cannot change locked atime flags" : std::string{};
+}
+
+}  // namespace detail
+
+/// Changes a mount that is ours already; nothing asked for is nothing done, and what is not named stays as it is.
 ///
 /// Calls  mount_setattr(2)
 /// Fails  EPERM: the flags belong to the user namespace that the mount came from
@@ -30,8 +46,7 @@ inline auto change(fd_ref mount, const sys::mount_attributes& wanted, bool recur
   if (wanted == sys::mount_attributes{}) return {};
   auto done = sys::set_attributes(mount, wanted, recursive);
   if (done || done.error().code != EPERM) return done;
-  if ((wanted.clear & ~std::uint64_t{MOUNT_ATTR__ATIME}) != 0) done.error().detail = "cannot clear locked flags";
-  else if (wanted.clear != 0) done.error().detail = "cannot change locked atime flags";
+  done.error().detail = detail::said_of_lock(mount, wanted, recursive);
   return done;
 }
 

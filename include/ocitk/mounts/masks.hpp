@@ -2,12 +2,15 @@
 #define OCITK_MOUNTS_MASKS_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/mounts/options.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
+#include <ocitk/sys/mountinfo.hpp>
 #include <ocitk/text.hpp>
 
 #include <string>
 #include <utility>
+#include <vector>
 
 /// What the container must not see, or not change. The covers come from the host or from nowhere, never from the
 /// container (threat R14); a cover that cannot be put up is an error.
@@ -58,18 +61,52 @@ class covers {
   std::string label_;
 };
 
-inline auto mask(fd_ref root, const std::string& path, covers& with) -> result<> {
+/// A cover on a volume that the container shares with the host would show there: such a mount gets its mounts from the
+/// host from here on, and gives none. Most containers have no such volume.
+class cut_volumes {
+ public:
+  explicit cut_volumes(const spec::config& config) : needed_{may_be_shared(config.mounts)} {}
+
+  auto around(fd_ref root, fd_ref target) -> result<> {
+    if (!needed_) return {};
+    if (mounts_.empty()) mounts_ = OCITK_TRY(sys::list_mounts());
+    const auto id = OCITK_TRY(sys::mount_id_of(target));
+    for (auto& m : mounts_)
+      if (m.id == id && std::exchange(m.shared, false)) return cut(root, m);
+    return {};
+  }
+
+ private:
+  static auto may_be_shared(const std::vector<spec::mount>& entries) -> bool {
+    for (const auto& m : entries)
+      if (const auto p = plan_for(m); p && p->bind)
+        if (p->self.propagation == MS_SHARED || p->below.propagation == MS_SHARED || (p->recursive && p->below.propagation == 0))
+          return true;
+    return false;
+  }
+  static auto cut(fd_ref root, const sys::listed_mount& m) -> result<> {
+    const auto there = OCITK_TRY(sys::open_in_root(root, m.mountpoint));
+    if (OCITK_TRY(sys::mount_id_of(there)) != m.id) return failure(m.mountpoint + " was covered while it was looked at");
+    return trying(m.mountpoint, sys::set_attributes(there, {.propagation = MS_SLAVE}, false));
+  }
+  bool needed_;
+  std::vector<sys::listed_mount> mounts_{};
+};
+
+inline auto mask(fd_ref root, const std::string& path, covers& with, cut_volumes& volumes) -> result<> {
   const auto target = sys::open_in_root(root, path);
   if (!target && means_missing(target.error())) return {};
   if (!target) return std::unexpected(target.error());
+  OCITK_TRY(volumes.around(root, *target));
   const bool directory = OCITK_TRY(sys::is_directory(*target));
   return with.over(*target, directory);
 }
 
-inline auto make_read_only(fd_ref root, const std::string& path) -> result<> {
+inline auto make_read_only(fd_ref root, const std::string& path, cut_volumes& volumes) -> result<> {
   const auto target = sys::open_in_root(root, path);
   if (!target && means_missing(target.error())) return {};
   if (!target) return std::unexpected(target.error());
+  OCITK_TRY(volumes.around(root, *target));
   const auto clone = OCITK_TRY(sys::clone_mount(*target, true));
   OCITK_TRY(sys::set_attributes(clone, {.set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE}, false));  // no peer of a shared volume
   return sys::move_onto(clone, *target);
@@ -83,13 +120,14 @@ inline auto make_read_only(fd_ref root, const std::string& path) -> result<> {
 inline auto protect(const init_context& ctx) -> result<> {
   const auto& linux = ctx.spec.linux;
   detail::covers covers{linux.mount_label};
+  detail::cut_volumes volumes{ctx.spec};
   for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
     OCITK_TRY(at(filled("/linux/readonlyPaths/{}", i), [&] {
-      return trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i]));
+      return trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i], volumes));
     }));
   for (std::size_t i = 0; i < linux.masked_paths.size(); ++i)
     OCITK_TRY(at(filled("/linux/maskedPaths/{}", i), [&] {
-      return trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers));
+      return trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers, volumes));
     }));
   return {};
 }

@@ -22,10 +22,26 @@ struct target {
   bool straight = true;  ///< no symbolic link on the way: the string says where it is
 };
 
-/// Opens a mountpoint, making what is missing.
+namespace detail {
+
+/// crun's dest-nofollow: a symbolic link at the end is the mountpoint.
+inline auto open_target_itself(fd_ref root, const std::string& path, sys::target_kind kind) -> result<target> {
+  const auto [parent, name] = sys::split(path);
+  const auto dir = OCITK_TRY(sys::make_in_root(root, parent, sys::target_kind::directory));
+  auto found = sys::open_in_root(dir, name, O_PATH | O_NOFOLLOW);
+  if (found) return target{.fd = std::move(*found), .straight = false};
+  if (found.error().code != ENOENT) return std::unexpected(found.error());
+  return target{.fd = OCITK_TRY(sys::make_missing(root, path, kind)), .existed = false, .straight = false};
+}
+
+}  // namespace detail
+
+/// Opens a mountpoint, making what is missing. Links are followed below the root, unless the last component is meant
+/// `itself`.
 ///
 /// Calls  openat2(2); once where the path has no links and is there
-inline auto open_target(fd_ref root, const std::string& path, sys::target_kind kind) -> result<target> {
+inline auto open_target(fd_ref root, const std::string& path, sys::target_kind kind, bool itself = false) -> result<target> {
+  if (itself && !path.ends_with("/..")) return detail::open_target_itself(root, path, kind);
   auto straight = sys::open_straight(root, path);
   if (straight) return target{.fd = std::move(*straight)};
   if (straight.error().code == ENOENT)  // a dangling link would have been ELOOP

@@ -3,8 +3,10 @@
 
 #include <ocitk/context.hpp>
 #include <ocitk/mounts/cgroup.hpp>
+#include <ocitk/mounts/copy_up.hpp>
 #include <ocitk/mounts/make.hpp>
 #include <ocitk/mounts/options.hpp>
+#include <ocitk/mounts/sources.hpp>
 #include <ocitk/mounts/target.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/mount.hpp>
@@ -20,11 +22,6 @@
 
 /// The container's tree of mounts: its root, then the entries of /mounts in order.
 namespace ocitk::mounts {
-
-/// A path of the host as the spec gives it: relative ones start at the bundle.
-inline auto host_path(const init_context& ctx, const std::string& path) -> std::string {
-  return path.starts_with('/') ? path : ctx.bundle + "/" + path;
-}
 
 /// How the host's mounts are held before anything is cloned of them.
 struct propagation {
@@ -131,26 +128,38 @@ inline auto label_for(const init_context& ctx, std::string_view type) -> std::st
   return ctx.spec.linux.mount_label;
 }
 
-inline auto source_tree(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
-  auto tree = sys::clone_mount(fd_ref::cwd(), host_path(ctx, ctx.spec.mounts[index].source), p.recursive);
-  const bool lent = index < ctx.mount_sources.size() && ctx.mount_sources[index];
-  if (!tree && tree.error().code == EACCES && lent) return std::move(ctx.mount_sources[index]);
-  return tree;
+/// crun's copy-symlink: the link of the host is made again.
+inline auto copy_link(fd_ref root, fd_ref link, const std::string& destination) -> result<> {
+  const auto text = OCITK_TRY(sys::read_link_at(link, ""));
+  const auto [parent, name] = sys::split(destination);
+  const auto dir = OCITK_TRY(sys::make_in_root(root, parent, sys::target_kind::directory));
+  if (sys::kernel::symlinkat(text.c_str(), dir.get(), name.c_str()) == 0) return {};
+  if (errno != EEXIST) return failed("symlink", destination);
+  if (const auto there = sys::read_link_at(dir, name); there && *there == text) return {};
+  return failure(filled("{} exists and is not a symbolic link to {}", destination, text));
 }
 
 inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
-  auto tree = OCITK_TRY(source_tree(ctx, index, p));
+  auto tree = OCITK_TRY(source_of(ctx, index, p));
+  const auto type = OCITK_TRY(sys::status_of(tree)).st_mode;
+  if (p.copy_symlink && S_ISLNK(type)) {
+    OCITK_TRY(copy_link(ctx.rootfs, tree, p.destination));
+    return unique_fd{};
+  }
   OCITK_TRY(dress(tree, p));
-  const bool directory = OCITK_TRY(sys::is_directory(tree));
-  const auto t = OCITK_TRY(
-      open_target(ctx.rootfs, p.destination, directory ? sys::target_kind::directory : sys::target_kind::file));
+  const auto kind = S_ISDIR(type) ? sys::target_kind::directory : sys::target_kind::file;
+  const auto t = OCITK_TRY(open_target(ctx.rootfs, p.destination, kind, p.target_nofollow));
   OCITK_TRY(cover(ctx.rootfs, p.destination, t, tree));
   return tree;
 }
 
+inline auto sets(const plan& p, std::string_view key) -> bool {
+  return std::any_of(p.data.begin(), p.data.end(), [&](const auto& o) { return names(o, key); });
+}
+
 /// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.
 inline auto adopt_mode(plan& p, const target& t) -> result<> {
-  if (!t.existed || std::any_of(p.data.begin(), p.data.end(), [](const auto& o) { return names(o, "mode"); })) return {};
+  if (!t.existed || sets(p, "mode")) return {};
   p.data.push_back("mode=" + sys::kernel::shown(sys::kernel::octal{OCITK_TRY(sys::status_of(t.fd)).st_mode & 07777U}));
   return {};
 }
@@ -174,7 +183,7 @@ inline auto make_new(const init_context& ctx, const spec::mount& m, const plan& 
 }
 
 inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result<unique_fd> {
-  const auto t = OCITK_TRY(open_target(ctx.rootfs, p.destination, sys::target_kind::directory));
+  const auto t = OCITK_TRY(open_target(ctx.rootfs, p.destination, sys::target_kind::directory, p.target_nofollow));
   if ((m.type == "proc" || m.type == "sysfs") && (!t.straight || !OCITK_TRY(sys::is_directory(t.fd))))
     return failure(filled("filesystem \"{}\" must be mounted on ordinary directory", m.type));
   if (m.type == "tmpfs") OCITK_TRY(adopt_mode(p, t));
@@ -183,6 +192,8 @@ inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result
     return unique_fd{};
   }
   auto made = OCITK_TRY(make_new(ctx, m, p));
+  if (p.copy_up && t.existed && OCITK_TRY(sys::is_directory(t.fd)))
+    OCITK_TRY(copy_up(t.fd, made, !sets(p, "uid") && !sets(p, "gid"), ctx.warnings));
   OCITK_TRY(cover(ctx.rootfs, p.destination, t, made));
   return made;
 }

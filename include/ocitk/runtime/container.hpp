@@ -32,6 +32,7 @@ struct birth {
   std::string bundle{};             ///< absolute
   std::string text{};               ///< of config.json: what `exec` starts from, whatever becomes of the bundle
   bool new_keyring = true;
+  bool no_pivot = false;
   bool with_gate = false;           ///< stop before the payload, until `start`
   int preserved = 0;                ///< descriptors from 3 on for the payload
   int listen_fds = 0;               ///< how many of them are socket activation's
@@ -99,7 +100,7 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
                      std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared)
     -> result<ready_init> {
-  init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .filter = std::move(filter)};
+  init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .no_pivot = b.no_pivot, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
             .stdio = std::move(b.stdio),

@@ -2,6 +2,7 @@
 #define OCITK_RUNTIME_LAUNCH_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/mounts/sources.hpp>
 #include <ocitk/runtime/bridge.hpp>
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
@@ -71,26 +72,18 @@ using at_prepared = std::function<result<>(const ready_init& init)>;
 
 namespace detail {
 
-/// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned. It tries by path
-/// first: only its own clones are locked against the container's root.
+/// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned.
 inline auto lend_mounts(init_context& ctx, bool privileged) -> result<> {
-  if (!privileged || !ctx.spec.linux.has("user") || !ctx.spec.linux.has("mount")) return {};
-  const auto absolute = [&](const std::string& path) { return path.starts_with('/') ? path : ctx.bundle + "/" + path; };
-  const auto lend = [&](const std::string& path, bool recursive) -> result<unique_fd> {
-    auto tree = OCITK_TRY(sys::clone_mount(fd_ref::cwd(), absolute(path), recursive));
-    OCITK_TRY(sys::set_attributes(tree, {.propagation = MS_PRIVATE}, recursive));
-    return tree;
+  if (!privileged || !ctx.spec.linux.has("mount")) return {};
+  const auto lend_root = [&]() -> result<> {
+    ctx.rootfs = OCITK_TRY(sys::clone_mount(fd_ref::cwd(), mounts::host_path(ctx, ctx.spec.root->path), true));
+    return sys::set_attributes(ctx.rootfs, {.propagation = MS_PRIVATE}, true);
   };
-  if (ctx.spec.root) ctx.rootfs = OCITK_TRY(explaining(in_stage("rootfs", [&] { return at("/root/path", [&] { return lend(ctx.spec.root->path, true); }); })));
-  ctx.mount_sources.resize(ctx.spec.mounts.size());
-  for (std::size_t i = 0; i < ctx.spec.mounts.size(); ++i) {
-    const auto& m = ctx.spec.mounts[i];
-    const auto asks = [&](std::string_view word) { return std::ranges::find(m.options, word) != m.options.end(); };
-    if (m.type != "bind" && !asks("bind") && !asks("rbind")) continue;
-    const auto tree_of = [&] { return lend(m.source, asks("rbind")); };
-    if (auto tree = in_stage("rootfs", [&] { return at(fmt::format("/mounts/{}", i), tree_of); })) ctx.mount_sources[i] = std::move(*tree);  // else init tells why not
-  }
-  return {};
+  const auto lend = [&]() -> result<> {
+    if (ctx.spec.root && ctx.spec.linux.has("user")) OCITK_TRY(at("/root/path", lend_root));
+    return mounts::lend_sources(ctx);
+  };
+  return explaining(in_stage("rootfs", lend), ctx);
 }
 
 /// Written from outside: inside, /proc is the container's or shows nothing of us.
@@ -209,6 +202,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     published.publish("parent", "idmap");
     parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
     OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
+    OCITK_TRY(explaining(in_stage("rootfs", [&] { return mounts::lend_ids(ctx, init.process.pid()); })));
     OCITK_TRY(init.talk.say(word::mapped));
   }
   published.publish("parent", detail::waits_for_init);

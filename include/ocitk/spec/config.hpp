@@ -78,6 +78,7 @@ struct process {
 
 struct id_mapping {
   std::uint32_t container_id = 0, host_id = 0, size = 0;
+  auto operator==(const id_mapping&) const -> bool = default;
 };
 
 struct mount {

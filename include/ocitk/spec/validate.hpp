@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/spec/config.hpp>
 #include <ocitk/spec/detail/fields.hpp>
+#include <ocitk/spec/id_maps.hpp>
 #include <ocitk/spec/sysctl.hpp>
 #include <ocitk/text.hpp>
 
@@ -11,6 +12,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +85,41 @@ inline auto check_needs(const config& c) -> result<> {
   return {};
 }
 
+/// An option for a file system that names an id: `gid=5`, alone or among others.
+inline auto check_mount_ids(const linux_& l, std::string_view option, ::uid_t euid) -> result<> {
+  while (!option.empty()) {
+    const auto end = option.find(',');
+    const auto word = option.substr(0, end);
+    option = end == option.npos ? std::string_view{} : option.substr(end + 1);
+    const bool of_user = word.starts_with("uid=");
+    if (!of_user && !word.starts_with("gid=")) continue;
+    std::uint32_t id = 0;
+    const auto digits = word.substr(4);
+    const auto [last, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (problem != std::errc{} || last != digits.data() + digits.size()) continue;  // the file system says what it thinks of it
+    if (run_on_host(of_user ? l.uid_mappings : l.gid_mappings, id, 1)) continue;
+    return failure(filled("cannot specify {} mount option for {} container: the id is not mapped in its user namespace", word,
+                          euid != 0 ? "rootless" : "this"));
+  }
+  return {};
+}
+
+inline auto check_mounts(const config& c, const circumstances& about) -> result<> {
+  for (std::size_t i = 0; i < c.mounts.size(); ++i) {
+    const auto& m = c.mounts[i];
+    const auto pointer = filled("/mounts/{}", i);
+    const bool maps = !m.uid_mappings.empty() || !m.gid_mappings.empty();
+    const auto asks_for_ids = [](const std::string& o) {
+      return o == "idmap" || o == "ridmap" || o.starts_with("idmap=") || o.starts_with("ridmap=");
+    };
+    if (about.euid != 0 && (maps || std::ranges::any_of(m.options, asks_for_ids)))
+      return failure("id-mapped mounts are not supported for rootless containers", pointer);
+    if (!c.linux.creates("user")) continue;
+    for (const auto& option : m.options) OCITK_TRY(at(pointer + "/options", check_mount_ids(c.linux, option, about.euid)));
+  }
+  return {};
+}
+
 inline auto check_paths(const strings& paths, std::string_view pointer) -> result<> {
   for (std::size_t i = 0; i < paths.size(); ++i)
     if (!paths[i].starts_with('/')) return failure("must be an absolute path", filled("{}/{}", pointer, i));
@@ -119,6 +157,8 @@ inline auto check_linux(const linux_& l, const circumstances& about) -> result<>
   constexpr std::array<std::string_view, 9> words{"", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"};
   if (std::ranges::find(words, l.rootfs_propagation) == words.end())
     return failure(filled("rootfsPropagation={} is not supported", l.rootfs_propagation), "/linux/rootfsPropagation");
+  if (about.no_pivot && l.rootfs_propagation.ends_with("private"))
+    return failure("rootfsPropagation of [r]private is not safe with no_pivot_root", "/linux/rootfsPropagation");
   return {};
 }
 
@@ -142,19 +182,6 @@ inline auto check_hooks(const hooks& all) -> result<> {
 
 inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
   return failure(filled("{} is not supported yet", what), std::move(pointer));
-}
-
-inline auto check_mount_supported(const mount& m, std::size_t index) -> result<> {
-  constexpr std::array<std::string_view, 21> later{
-      "rro", "rrw", "rnosuid", "rsuid", "rnodev", "rdev", "rnoexec", "rexec", "rnodiratime", "rdiratime", "rrelatime",
-      "rnorelatime", "rnoatime", "ratime", "rstrictatime", "rnostrictatime", "rnosymfollow", "rsymfollow", "idmap",
-      "ridmap", "tmpcopyup"};
-  const auto pointer = filled("/mounts/{}", index);
-  if (!m.uid_mappings.empty() || !m.gid_mappings.empty()) return not_yet("an id-mapped mount", pointer + "/uidMappings");
-  for (const auto& option : m.options)
-    if (std::ranges::find(later, option) != later.end() || option.starts_with("idmap="))
-      return not_yet(filled("mount option \"{}\"", option), pointer + "/options");
-  return {};
 }
 
 inline auto check_process_supported(const process& p) -> result<> {
@@ -199,6 +226,7 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
   OCITK_TRY(validate_process(*c.process, about));
   OCITK_TRY(detail::check_linux(c.linux, about));
   OCITK_TRY(detail::check_needs(c));
+  OCITK_TRY(detail::check_mounts(c, about));
   OCITK_TRY(detail::check_hooks(c.hooks));
   strings warnings;
   for (const auto& m : c.mounts)
@@ -208,7 +236,6 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
 
 /// What this version cannot do is refused, never left out in silence.
 inline auto check_supported(const config& c) -> result<> {
-  for (std::size_t i = 0; i < c.mounts.size(); ++i) OCITK_TRY(detail::check_mount_supported(c.mounts[i], i));
   if (c.process) OCITK_TRY(detail::check_process_supported(*c.process));
   return detail::check_linux_supported(c.linux);
 }

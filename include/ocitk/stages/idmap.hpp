@@ -2,6 +2,7 @@
 #define OCITK_STAGES_IDMAP_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/spec/id_maps.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/text.hpp>
@@ -17,21 +18,15 @@ struct write {
   bool operator==(const write&) const = default;
 };
 
-inline auto lines_of(const std::vector<spec::id_mapping>& maps) -> std::string {
-  std::string text;
-  for (const auto& m : maps) text += filled("{} {} {}\n", m.container_id, m.host_id, m.size);
-  return text;
-}
-
 /// The files in the order the kernel wants them: without privileges setgroups(2) is given up before gid_map.
 ///
 /// Reads  /linux/uidMappings, /linux/gidMappings
 inline auto plan_for(const spec::linux_& linux, bool privileged) -> std::vector<write> {
   std::vector<write> plan;
   if (!linux.creates("user")) return plan;
-  plan.push_back({"uid_map", lines_of(linux.uid_mappings), "/linux/uidMappings"});
+  plan.push_back({"uid_map", spec::lines_of(linux.uid_mappings), "/linux/uidMappings"});
   if (!privileged) plan.push_back({"setgroups", "deny", "/linux/gidMappings"});
-  plan.push_back({"gid_map", lines_of(linux.gid_mappings), "/linux/gidMappings"});
+  plan.push_back({"gid_map", spec::lines_of(linux.gid_mappings), "/linux/gidMappings"});
   return plan;
 }
 

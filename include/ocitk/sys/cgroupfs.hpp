@@ -4,6 +4,7 @@
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
+#include <ocitk/sys/mountinfo.hpp>
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -80,21 +81,6 @@ struct membership {
   std::string path{};
   bool is_v2 = false;
 };
-
-/// mountinfo writes space, tab, newline and backslash as \040 and the like.
-inline auto unescaped(std::string_view text) -> std::string {
-  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) && is_octal(text[i + 3])) {
-      plain += static_cast<char>(((text[i + 1] - '0') << 6) | ((text[i + 2] - '0') << 3) | (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
 
 inline auto cgroup_mounts(std::string_view mountinfo) -> std::vector<mount_line> {
   std::vector<mount_line> mounts;

@@ -32,6 +32,15 @@ inline auto clone_mount(fd_ref dir, const std::string& path, bool recursive) -> 
 /// The mount that a descriptor is on, rooted at what it refers to.
 inline auto clone_mount(fd_ref what, bool recursive) -> result<unique_fd> { return clone_mount(what, "", recursive); }
 
+/// The same of a path of the host whose last component, if it is a symbolic link, is meant itself.
+inline auto clone_mount_itself(const std::string& path, bool recursive) -> result<unique_fd> {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_SYMLINK_NOFOLLOW} |
+                         (recursive ? unsigned{AT_RECURSIVE} : 0U);
+  const int fd = kernel::open_tree(AT_FDCWD, path.c_str(), flags);
+  if (fd < 0) return failed("open_tree", path);
+  return unique_fd{fd};
+}
+
 /// Attaches a detached mount on top of what `target` refers to.
 ///
 /// Calls  move_mount(2) by descriptors only
@@ -67,6 +76,27 @@ inline auto set_attributes(fd_ref mount, const mount_attributes& wanted, bool re
   attr.propagation = wanted.propagation;
   const unsigned flags = unsigned{AT_EMPTY_PATH} | (recursive ? unsigned{AT_RECURSIVE} : 0U);
   return checked(kernel::mount_setattr(mount.get(), "", flags, attr), "mount_setattr");
+}
+
+/// Shows the ids of a detached mount, or of it and all below, as a user namespace maps them.
+///
+/// Calls  mount_setattr(2) MOUNT_ATTR_IDMAP
+/// Fails  EINVAL where the file system cannot; EPERM without CAP_SYS_ADMIN where the file system belongs to
+inline auto map_ids(fd_ref mount, fd_ref user_namespace, bool recursive) -> result<> {
+  struct mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_IDMAP;
+  attr.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+  const unsigned flags = unsigned{AT_EMPTY_PATH} | (recursive ? unsigned{AT_RECURSIVE} : 0U);
+  return checked(kernel::mount_setattr(mount.get(), "", flags, attr), "mount_setattr");
+}
+
+/// The number that mountinfo lists a mount under.
+///
+/// Calls  statx(2) STATX_MNT_ID
+inline auto mount_id_of(fd_ref what) -> result<std::uint64_t> {
+  struct statx st{};
+  if (kernel::statx(what.get(), STATX_MNT_ID, st) != 0) return failed("statx");
+  return st.stx_mnt_id;
 }
 
 /// Sets the propagation of `/`, or of it and everything below in this mount namespace.

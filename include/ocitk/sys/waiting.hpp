@@ -8,6 +8,7 @@
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/missing.hpp>
+#include <ocitk/sys/mountinfo.hpp>
 #include <ocitk/sys/process.hpp>
 #include <ocitk/text.hpp>
 
@@ -265,10 +266,10 @@ inline auto mount_of(std::string_view path, std::string_view mountinfo) -> std::
     const auto fields = cgroupfs::split(line, ' ');
     const auto dash = std::ranges::find(fields, "-");
     if (fields.size() <= mountpoint_field || fields.end() - dash < 3) continue;
-    const auto point = cgroupfs::detail::unescaped(fields[mountpoint_field]);
+    const auto point = unescaped(fields[mountpoint_field]);
     if (!detail::is_below(path, point) || point.size() < longest.size()) continue;
     longest = point;
-    description = filled("{} {} at {}", dash[1], cgroupfs::detail::unescaped(dash[2]), point);
+    description = filled("{} {} at {}", dash[1], unescaped(dash[2]), point);
   }
   return printable(description, 2 * detail::longest_path);
 }

@@ -231,6 +231,7 @@ class model : public pretence {
   auto find_on_host(const spot& where, std::uint64_t flags, std::uint64_t resolve) -> long;
   auto find_below(const std::string& mountpoint, const spot& where, std::uint64_t flags, std::uint64_t resolve, int links_left) -> long;
   auto new_file(const spot& where, std::uint64_t flags) -> long;
+  auto new_mount(const std::string& type) -> long;
   [[nodiscard]] auto mount_over(const std::string& path) const -> std::string;
   [[nodiscard]] auto made_above(const spot& where) const -> bool;
 
@@ -242,6 +243,7 @@ class model : public pretence {
   spot cwd_{};
   bool changed_root_ = false;
   bool has_every_capability_ = false;
+  int new_mounts_ = 0;
 };
 
 /// The mountpoint that a path of the container is on: the longest one above it.
@@ -509,12 +511,19 @@ inline auto model::open_tree(int dir, const char* path, unsigned flags) -> long 
 
 inline auto model::fsopen(const char* type) -> long { return stand_in({.filesystem = type}); }
 
+/// Empty, and in a place of its own until it is moved: files may be made in it before.
+inline auto model::new_mount(const std::string& type) -> long {
+  const spot place{world::inside, "/.detached/new" + std::to_string(++new_mounts_)};
+  mounts_[place.path] = {.filesystem = type};
+  return stand_in({.at = place, .filesystem = type});
+}
+
 /// The kernel's own file systems show the same in a container, as far as a setup looks; others are empty.
 inline auto model::fsmount(int fs) -> long {
   const auto known = opened_.find(fs);
   const auto type = known == opened_.end() ? std::string{} : known->second.filesystem;
   const char* same = type == "proc" ? "/proc" : type == "sysfs" ? "/sys" : nullptr;
-  if (same == nullptr) return stand_in({.filesystem = type});
+  if (same == nullptr) return new_mount(type);
   const auto fd = really(AT_FDCWD, same, O_PATH | O_DIRECTORY, 0);
   if (fd < 0) return stand_in({.filesystem = type});
   mounts_["/.detached/" + std::to_string(fd)] = {.filesystem = type, .under = ::fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 3)};

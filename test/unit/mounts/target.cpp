@@ -85,6 +85,22 @@ TEST_CASE("target: a link that leads to itself is an error") {
   CHECK(t.error().code == ELOOP);
 }
 
+TEST_CASE("target: a link at the end can be the mountpoint itself") {
+  const scratch s;
+  s.link("link", "/etc");
+  const auto itself = mounts::open_target(s.root(), "/link", sys::target_kind::directory, true);
+  REQUIRE(itself);
+  CHECK(S_ISLNK(sys::status_of(itself->fd)->st_mode));
+  CHECK(itself->existed);
+  s.link("rel", "x");
+  REQUIRE(mounts::open_target(s.root(), "/rel/deep", sys::target_kind::directory, true));  // links above it are followed
+  const auto made = sys::open_in_root(s.root(), "/x/deep");
+  CHECK(made);
+  const auto missing = mounts::open_target(s.root(), "/file", sys::target_kind::file, true);
+  REQUIRE(missing);
+  CHECK_FALSE(missing->existed);
+}
+
 TEST_CASE("target: a link to the root is the root, whatever it is called") {
   const scratch s;
   s.link("link", "/");

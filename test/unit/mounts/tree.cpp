@@ -18,13 +18,6 @@ TEST_CASE("tree: an unbindable root has to be cloned first") {
   CHECK(mounts::propagation_of_host("runbindable") == mounts::propagation{MS_SLAVE, true});
 }
 
-TEST_CASE("tree: relative paths start at the bundle") {
-  const spec::config config;
-  const init_context ctx{.spec = config, .bundle = "/run/b"};
-  CHECK(mounts::host_path(ctx, "rootfs") == "/run/b/rootfs");
-  CHECK(mounts::host_path(ctx, "/srv") == "/srv");
-}
-
 TEST_CASE("tree: labels are for file systems that take them") {
   spec::config config;
   config.linux.mount_label = "system_u:object_r:c";

@@ -74,7 +74,35 @@ TEST_CASE("validate: what is not supported is refused with its place") {
     const auto v = spec::check_supported(c);
     return v ? std::string{} : v.error().pointer;
   };
-  CHECK(refused([](auto& c) { c.mounts[2].options.push_back("rro"); }) == "/mounts/2/options");
   CHECK(refused([](auto& c) { c.process->apparmor_profile = "x"; }) == "/process/apparmorProfile");
   CHECK(refused([](auto& c) { c.linux.net_devices["x"] = {}; }) == "/linux/netDevices");
+}
+
+TEST_CASE("validate: ids in mount options have to be mapped in a new user namespace") {
+  const auto with = [](const char* option) {
+    return verdict([&](auto& c) {
+      c.linux.namespaces.push_back({.type = "user"});
+      c.linux.uid_mappings = c.linux.gid_mappings = {{.container_id = 0, .host_id = 1000, .size = 10}};
+      c.mounts = {{.destination = "/x", .type = "tmpfs", .source = "x", .options = {"nosuid", option}}};
+    });
+  };
+  CHECK(with("uid=9").detail.empty());
+  CHECK(with("size=1,gid=9,mode=1").detail.empty());
+  CHECK(with("uid=many").detail.empty());
+  CHECK(with("size=1,gid=10,mode=1").detail.starts_with("cannot specify gid=10 mount option "));
+  CHECK(with("uid=10").pointer == "/mounts/0/options");
+}
+
+TEST_CASE("validate: id-mapped mounts need privileges, a root that is not pivoted to must not be private") {
+  auto rootless = spec::default_config(true, true, 1000, 1000);
+  rootless.mounts.push_back({.destination = "/x", .type = "bind", .source = "/x", .options = {"idmap"}});
+  const auto refused = spec::validate(rootless, {.euid = 1000});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail == "id-mapped mounts are not supported for rootless containers");
+  auto c = usual();
+  c.linux.rootfs_propagation = "rprivate";
+  CHECK(spec::validate(c, {}));
+  const auto unsafe = spec::validate(c, {.no_pivot = true});
+  REQUIRE_FALSE(unsafe);
+  CHECK(unsafe.error().detail == "rootfsPropagation of [r]private is not safe with no_pivot_root");
 }

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -71,6 +72,11 @@ inline auto fstatat(int dir, const char* path, struct stat& out, int how) -> int
   return call(effect::asks, "newfstatat", [&] { return ::fstatat(dir, path, &out, how); },
               [&](pretence& p) { return p.stat(dir, path, how, out); }, descriptor{dir}, text{path},
               flags{static_cast<std::uint64_t>(how), at_words});
+}
+
+/// Of a descriptor. A rehearsal has no mounts of its own to ask for: it gets those of the host.
+inline auto statx(int fd, unsigned mask, struct statx& out) -> int {
+  return call(effect::asks, "statx", [&] { return ::statx(fd, "", AT_EMPTY_PATH, mask, &out); }, really, descriptor{fd}, mask);
 }
 
 inline auto fstatfs(int fd, struct statfs& out) -> int {
@@ -148,6 +154,40 @@ inline auto fchown(int fd, uid_t uid, gid_t gid) -> int {
 inline auto fchownat(int dir, const char* path, uid_t uid, gid_t gid, int how) -> int {
   return call(effect::changes, "fchownat", [&] { return ::fchownat(dir, path, uid, gid, how); }, succeed, descriptor{dir},
               text{path}, static_cast<int>(uid), static_cast<int>(gid), flags{static_cast<std::uint64_t>(how), at_words});
+}
+
+/// In a rehearsal what is not there is as long as wanted.
+inline auto lseek(int fd, off_t offset, int whence) -> off_t {
+  const auto pretended = [&](pretence&) -> long {
+    const auto at = ::lseek(fd, offset, whence);
+    if (at >= 0) return at;
+    return errno == EBADF ? offset : -errno;
+  };
+  return call(effect::asks, "lseek", [&] { return ::lseek(fd, offset, whence); }, pretended, descriptor{fd}, offset, whence);
+}
+
+/// Access and modification time.
+inline auto utimensat(int dir, const char* path, const timespec* times, int how) -> int {
+  return call(effect::changes, "utimensat", [&] { return ::utimensat(dir, path, times, how); }, succeed, descriptor{dir},
+              text{path}, times[0].tv_sec, times[1].tv_sec, flags{static_cast<std::uint64_t>(how), at_words});
+}
+
+inline auto futimens(int fd, const timespec* times) -> int {
+  return call(effect::changes, "utimensat", [&] { return ::futimens(fd, times); }, succeed, descriptor{fd}, times[0].tv_sec,
+              times[1].tv_sec);
+}
+
+inline auto flistxattr(int fd, char* names, std::size_t size) -> ssize_t {
+  return call(effect::asks, "flistxattr", [&] { return ::flistxattr(fd, names, size); }, really, descriptor{fd});
+}
+
+inline auto fgetxattr(int fd, const char* name, char* value, std::size_t size) -> ssize_t {
+  return call(effect::asks, "fgetxattr", [&] { return ::fgetxattr(fd, name, value, size); }, really, descriptor{fd}, text{name});
+}
+
+inline auto fsetxattr(int fd, const char* name, const char* value, std::size_t size) -> int {
+  return call(effect::changes, "fsetxattr", [&] { return ::fsetxattr(fd, name, value, size, 0); }, succeed, descriptor{fd},
+              text{name}, size);
 }
 
 inline auto fsync(int fd) -> int {
