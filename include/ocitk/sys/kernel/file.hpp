@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -148,6 +149,11 @@ inline auto fchown(int fd, uid_t uid, gid_t gid) -> int {
 inline auto fchownat(int dir, const char* path, uid_t uid, gid_t gid, int how) -> int {
   return call(effect::changes, "fchownat", [&] { return ::fchownat(dir, path, uid, gid, how); }, succeed, descriptor{dir},
               text{path}, static_cast<int>(uid), static_cast<int>(gid), flags{static_cast<std::uint64_t>(how), at_words});
+}
+
+inline auto fsetxattr(int fd, const char* name, std::string_view value) -> int {
+  return call(effect::changes, "fsetxattr", [&] { return ::fsetxattr(fd, name, value.data(), value.size(), 0); }, succeed,
+              descriptor{fd}, text{name}, text{value}, value.size());
 }
 
 inline auto fsync(int fd) -> int {
