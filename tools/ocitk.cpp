@@ -71,6 +71,7 @@ struct dispatcher {
   auto operator()(const cli::kill_command& c) const -> result<int> { return tools::kill(about, c.options); }
   auto operator()(const cli::delete_command& c) const -> result<int> { return tools::remove(about, c.options); }
   auto operator()(const cli::list_command& c) const -> result<int> { return tools::list(about, c.options); }
+  auto operator()(const cli::features_command&) const -> result<int> { return tools::print_features(); }
   auto operator()(const cli::stages_command& c) const -> result<int> { return tools::list_stages(c.format); }
   auto operator()(const cli::spec_command& c) const -> result<int> { return tools::write_spec(about, c.options); }
   auto operator()(const cli::check_command& c) const -> result<int> { return tools::check(about, c.options); }

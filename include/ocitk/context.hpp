@@ -21,6 +21,7 @@ struct parent_context {
   int pid = 0;           ///< the process that parent stages act on; 0: the calling one
   std::vector<std::string> cgroup_paths{};  ///< absolute, in join order; for the state on disk
   std::string state{};   ///< what hooks read: one line of JSON, see spec::hook_state
+  std::vector<std::string> rdt_groups{};    ///< directories of resctrl that go with the container; for the state on disk
 };
 
 /// Joins or makes what only a child of its own can be born into, forks init once, exits.
@@ -46,6 +47,8 @@ struct init_context {
   std::vector<unique_fd> mount_sources{};     ///< one per /mounts entry; empty where init opens it itself
   std::vector<unique_fd> device_sources{};    ///< host nodes to bind where mknod is not allowed, as mounts::plan_nodes() lists them
   std::vector<unique_fd> cgroup_joins{};      ///< v1 `tasks` files, open for writing
+  unique_fd procfs{};                         ///< nobody can cover it; opened only where labels are to be written
+  unique_fd clock_offsets{};                  ///< timens_offsets, opened by the parent; empty: init opens it itself
   std::vector<own_cgroup> cgroups{};          ///< in join order, cgroup2 last
   unique_fd devpts{};                         ///< the mount on /dev/pts, left by the stage that made it
   std::vector<unique_fd> read_only_later{};   ///< mounts that asked for `ro` and have to be filled first

@@ -25,7 +25,7 @@ status_line() { awk -v f="$1:" '$1 == f {print $2}'; }
 
 # The same chain as in pipelines.hpp, and what comes before it.
 EARLY="ocitk-idmap ocitk-cgroup ocitk-unshare ocitk-keyring ocitk-network ocitk-rootfs ocitk-console ocitk-masks ocitk-sysctl"
-LATE="ocitk-hostname ocitk-rlimits ocitk-no-new-privs ocitk-cwd ocitk-bounding ocitk-user ocitk-caps ocitk-seccomp ocitk-exec"
+LATE="ocitk-hostname ocitk-scheduler ocitk-ioprio ocitk-personality ocitk-mempolicy ocitk-rlimits ocitk-no-new-privs ocitk-cwd ocitk-bounding ocitk-user ocitk-caps ocitk-seccomp ocitk-exec"
 chain() { ocitk-spec -b "$1" --id "$TAG-1" $EARLY ocitk-pivot $LATE; }
 
 # What a payload can see of itself.
@@ -124,6 +124,24 @@ process_tools() {
   same "$(ocitk-console sh -c 'cut -d" " -f6 /proc/$$/stat; echo $$' | uniq | wc -l)" 1
   same "$(OCITK_X=1 X=2 ocitk-exec env | grep -c -e OCITK_X -e '^X=2')" 1
   same "$(exec 7</etc/passwd; ocitk-exec ls /proc/self/fd | tr '\n' ' ')" "0 1 2 3 "
+}
+attributes() {
+  same "$(ocitk-scheduler --policy BATCH --nice 7 -- sh -c 'cut -d" " -f19 /proc/$$/stat; chrt -p $$ | head -1 | sed "s/.*: //"' | tr '\n' ' ')" "7 SCHED_BATCH "
+  rc 100 ocitk-scheduler true; rc 111 ocitk-scheduler --policy NONE true; rc 111 ocitk-scheduler --policy BATCH --nice 40 true
+  has "$(cat "$DIR/err")" "invalid scheduler.nice: 40"
+  same "$(ocitk-console ocitk-ioprio --class BE --level 6 -- ionice)" "best-effort: prio 6"
+  rc 100 ocitk-ioprio true; rc 111 ocitk-ioprio --class BE --level 8 true
+  rc 100 ocitk-personality true; rc 111 ocitk-personality --domain X true
+  [ "$(uname -m)" != x86_64 ] || same "$(ocitk-personality --domain LINUX32 -- uname -m)" i686
+  rc 100 ocitk-mempolicy true; rc 111 ocitk-mempolicy --mode BIND true
+  [ ! -e /proc/self/numa_maps ] || same "$(ocitk-mempolicy --mode INTERLEAVE --nodes 0 -- sh -c 'head -n 1 /proc/self/numa_maps | cut -d" " -f2')" interleave:0
+  local b; b=$(sh_bundle attributes "$LOOK"'; cut -d" " -f19 /proc/self/stat; ionice -p 0; uname -m; tr -s " " </proc/self/timens_offsets' '.process.scheduler = {policy: "SCHED_BATCH", nice: 7}
+    | .process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6} | .linux.personality = {domain: "LINUX32"} | .linux.memoryPolicy = {mode: "MPOL_DEFAULT"}
+    | .linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 7881}}')
+  same_as_run "$b" chain "$b"
+  has "$(cat "$DIR/chained")" "monotonic 7881 0"
+  b=$(sh_bundle label true '.process.apparmorProfile = "ocitk-no-such-profile"')
+  [ "$(head -c 1 /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || refused "/process/apparmorProfile" chain "$b"
 }
 namespaces() {
   same "$(ocitk-unshare --uts ocitk-hostname --host h1 --domain d1 -- sh -c 'hostname; cat /proc/sys/kernel/domainname' | tr '\n' ' ')" "h1 d1 "
@@ -299,6 +317,7 @@ case_ "a root without /proc" no_proc_inside
 case_ "a root without a bundle" fresh_root
 case_ "caps and bounding keep what they are told" capabilities
 case_ "user, rlimits, no-new-privs, cwd, keyring, console, exec alone" process_tools
+case_ "scheduler, ioprio, personality, mempolicy alone and in a chain; clocks; labels" attributes
 case_ "unshare makes namespaces, and what belongs in them is set" namespaces
 case_ "unshare joins namespaces by path" joined
 case_ "idmap maps ids from outside, and its helper goes" id_maps

@@ -55,7 +55,7 @@ bad_interpreter() {
   has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
 not_supported() {
-  refused "$(bundle ns '.linux.personality = {domain: "LINUX32"}')" "not supported yet" "config.json#/linux/personality"
+  refused "$(bundle ns '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}')" "not supported yet" "config.json#/linux/seccomp/listenerPath"
 }
 bad_limit() {
   refused "$(bundle bl '.linux.resources.memory = {limit: 4096, swap: 1}')" "cgroup: " "config.json#/linux/resources/memory"

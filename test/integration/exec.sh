@@ -55,8 +55,8 @@ refusals() {
   refused "bad uid" -u 4294967295 "$TAG-1" true
   refused "bad gid" -u 0:x "$TAG-1" true
   refused "missing '='" -e NOVALUE "$TAG-1" true
-  refused "apparmorProfile is not supported yet" --apparmor x "$TAG-1" true
-  refused "selinuxLabel is not supported yet" --process-label x "$TAG-1" true
+  refused "apparmor" --apparmor ocitk-no-such-profile "$TAG-1" true
+  [ -d /sys/fs/selinux/class ] || refused "selinux is disabled or not supported" --process-label x "$TAG-1" true
   refused "unable to stat preserved-fd 1 (of 2)" --preserve-fds 2 "$TAG-1" true 3</dev/null 4>&-
   refused "cannot allocate tty if runc will detach" -d -t "$TAG-1" true
   refused "cannot use console socket" --console-socket "$DIR/none" "$TAG-1" true

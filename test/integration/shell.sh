@@ -119,7 +119,7 @@ rest_of_stdin() {  # what the shell did not read is the payload's
 }
 wrong_stage() {
   local out; out=$(rt run --shell-at nonsense -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)
-  has "$out" '\"nonsense\" is no stage of init; these are: cgroup, unshare, keyring, network, rootfs, hooks, console, masks, sysctl, pivot, hostname, rlimits, no-new-privs, cwd, bounding, user, caps, seccomp, exec'
+  has "$out" '\"nonsense\" is no stage of init; these are: cgroup, unshare, time, procfs, keyring, network, rootfs, hooks, console, masks, sysctl, pivot, hostname, apparmor, scheduler, ioprio, personality, mempolicy, rlimits, selinux, no-new-privs, cwd, bounding, user, caps, seccomp, exec'
   has "$(rt run --stop-before nonsense -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)" "is no stage of init"
   has "$(rt run --stop-before pivot --shell-at pivot -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)" "exclude each other"
 }

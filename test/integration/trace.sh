@@ -4,7 +4,7 @@
 need python3
 CHECK=$(dirname "$0")/../support/trace_check.py
 
-row="cgroup unshare keyring network rootfs hooks console masks sysctl pivot hostname rlimits"
+row="cgroup unshare time procfs keyring network rootfs hooks console masks sysctl pivot hostname apparmor scheduler ioprio personality mempolicy rlimits selinux"
 late="no-new-privs cwd bounding user caps"
 early="seccomp cwd bounding user caps"
 # The stages of init with their order, from the file.

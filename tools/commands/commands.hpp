@@ -34,6 +34,7 @@ auto kill(const surroundings&, const cli::kill_options&) -> result<int>;
 auto remove(const surroundings&, const cli::delete_options&) -> result<int>;
 auto write_spec(const surroundings&, const cli::spec_options&) -> result<int>;
 auto where(const surroundings&, const cli::where_options&) -> result<int>;
+auto print_features() -> result<int>;
 auto list_stages(std::string_view format) -> result<int>;
 auto check(const surroundings&, const cli::check_options&) -> result<int>;
 auto print_version(std::string_view program) -> result<int>;

@@ -1,7 +1,9 @@
 #include "tools.hpp"
 
 #include <ocitk/runtime/init.hpp>
+#include <ocitk/stages/apparmor.hpp>
 #include <ocitk/stages/exec.hpp>
+#include <ocitk/stages/selinux.hpp>
 
 #include <unistd.h>
 
@@ -46,7 +48,8 @@ class exec_tool : public cli::tool {
     } else if (here.config.linux.has("mount")) {
       OCITK_TRY(runtime::detail::change_null_devices());
     }
-    return cli::run_stages(ocitk::stages::execute{}, here);
+    // Labels hold from the next exec on, so it is the last tool that sets them.
+    return cli::run_stages(ocitk::stages::set_profile{} | ocitk::stages::label_payload{} | ocitk::stages::execute{}, here);
   }
   /// As a shell has it, for the program; anything else is a failure of the tool.
   [[nodiscard]] auto code_for(const error& why) const -> int override {

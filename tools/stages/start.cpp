@@ -23,6 +23,8 @@ constexpr std::array<maker, cli::applets.size()> makers{{
     {"unshare", make_unshare}, {"keyring", make_keyring},   {"network", make_network},
     {"rootfs", make_rootfs},   {"console", make_console},   {"masks", make_masks},
     {"sysctl", make_sysctl},   {"pivot", make_pivot},       {"hostname", make_hostname},
+    {"scheduler", make_scheduler}, {"ioprio", make_ioprio}, {"personality", make_personality},
+    {"mempolicy", make_mempolicy},
     {"rlimits", make_rlimits}, {"no-new-privs", make_no_new_privs}, {"seccomp", make_seccomp},
     {"bounding", make_bounding}, {"cwd", make_cwd},         {"user", make_user},
     {"caps", make_caps},       {"exec", make_exec},

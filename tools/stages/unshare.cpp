@@ -5,6 +5,7 @@
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/launch.hpp>
 #include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/time.hpp>
 #include <ocitk/stages/unshare.hpp>
 #include <ocitk/sys/credentials.hpp>
 #include <ocitk/sys/process.hpp>
@@ -81,7 +82,7 @@ class unshare_tool : public cli::tool {
   }
 
   auto run(cli::chain_link& here) -> result<> override {
-    const auto wanted = OCITK_TRY(unshare::plan_for(here.config.linux.namespaces));
+    const auto wanted = OCITK_TRY(unshare::plan_for(here.config.linux.namespaces, !here.config.linux.time_offsets.empty()));
     const bool user = here.config.linux.creates("user");
     if (user && here.has_spec && !here.state.idmap && !map_root_)
       return cli::comes_first("idmap", "nobody could map the ids of the new user namespace");
@@ -106,7 +107,7 @@ class unshare_tool : public cli::tool {
     else if (map_root_)
       OCITK_TRY(map_root(uid_, gid_));
     here.state.idmap.reset();
-    OCITK_TRY(cli::run_stages(ocitk::stages::enter_namespaces{}, here));
+    OCITK_TRY(cli::run_stages(ocitk::stages::enter_namespaces{} | ocitk::stages::shift_clocks{}, here));
     return cli::note_namespaces(here.state, here.config.linux.namespaces, before_, host_);
   }
 

@@ -12,9 +12,12 @@
 #include <ocitk/spec/unknown_keys.hpp>
 #include <ocitk/spec/validate.hpp>
 #include <ocitk/stages/cgroup.hpp>
+#include <ocitk/stages/netdev.hpp>
+#include <ocitk/stages/rdt.hpp>
 #include <ocitk/stages/rlimits.hpp>
 #include <ocitk/stages/seccomp.hpp>
 #include <ocitk/stages/sysctl.hpp>
+#include <ocitk/stages/time.hpp>
 #include <ocitk/stages/unshare.hpp>
 #include <ocitk/stages/user.hpp>
 
@@ -107,12 +110,19 @@ inline auto judge_limits(const spec::config& c, bool cgroup2) -> result<> {
 inline auto judge_process(const spec::config& c) -> result<> {
   if (!c.process) return {};
   OCITK_TRY(stages::user::plan(c.process->user));
-  return verdict(stages::rlimits::plan(c.process->rlimits));
+  OCITK_TRY(stages::rlimits::plan(c.process->rlimits));
+  if (c.process->scheduler) OCITK_TRY(stages::scheduler::plan(*c.process->scheduler));
+  return c.process->io_priority ? verdict(stages::ioprio::plan(*c.process->io_priority)) : result<>{};
 }
 
 inline auto judge_linux(const spec::config& c) -> result<> {
   OCITK_TRY(stages::unshare::plan_for(c.linux.namespaces));
   OCITK_TRY(stages::sysctl::plan_for(c.linux.sysctl));
+  OCITK_TRY(stages::netdev::plan(c.linux.net_devices));
+  if (c.linux.intel_rdt) OCITK_TRY(stages::rdt::plan(*c.linux.intel_rdt, "id"));
+  OCITK_TRY(stages::time::plan(c.linux.time_offsets));
+  if (c.linux.personality) OCITK_TRY(stages::personality::plan(*c.linux.personality));
+  if (c.linux.memory_policy) OCITK_TRY(stages::mempolicy::plan(*c.linux.memory_policy));
   return verdict(mounts::plan_nodes(c.linux.devices));
 }
 

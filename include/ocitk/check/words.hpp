@@ -5,8 +5,13 @@
 #include <ocitk/spec/config.hpp>
 #include <ocitk/spec/nearest.hpp>
 #include <ocitk/stages/caps.hpp>
+#include <ocitk/stages/ioprio.hpp>
+#include <ocitk/stages/mempolicy.hpp>
+#include <ocitk/stages/personality.hpp>
 #include <ocitk/stages/rlimits.hpp>
+#include <ocitk/stages/scheduler.hpp>
 #include <ocitk/stages/seccomp.hpp>
+#include <ocitk/stages/time.hpp>
 #include <ocitk/sys/namespace.hpp>
 
 #include <fmt/core.h>
@@ -70,17 +75,14 @@ inline void capability_words(findings& all, const spec::capabilities& c) {
 }
 
 inline void scheduling_words(findings& all, const spec::process& p) {
-  static constexpr std::array<std::string_view, 7> policies{"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH",
-                                                            "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
-  static constexpr std::array<std::string_view, 7> flags{
-      "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM",        "SCHED_FLAG_DL_OVERRUN",    "SCHED_FLAG_KEEP_POLICY",
-      "SCHED_FLAG_KEEP_PARAMS",   "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"};
-  static constexpr std::array<std::string_view, 3> classes{"IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"};
   if (p.scheduler) {
-    expect(all, "/process/scheduler/policy", "scheduling policy", p.scheduler->policy, policies);
-    expect_each(all, "/process/scheduler/flags", "scheduling flag", p.scheduler->flags, flags);
+    expect(all, "/process/scheduler/policy", "scheduling policy", p.scheduler->policy,
+           first_of(stages::scheduler::policies));
+    expect_each(all, "/process/scheduler/flags", "scheduling flag", p.scheduler->flags,
+                first_of(stages::scheduler::flags));
   }
-  if (p.io_priority) expect(all, "/process/ioPriority/class", "I/O priority class", p.io_priority->class_, classes);
+  if (p.io_priority)
+    expect(all, "/process/ioPriority/class", "I/O priority class", p.io_priority->class_, first_of(stages::ioprio::classes));
 }
 
 inline void process_words(findings& all, const spec::process& p) {
@@ -129,19 +131,7 @@ inline void system_call_words(findings& all, const spec::strings& list, const st
                  .message = "not known to libseccomp, so no rule is made for them: " + strangers});
 }
 
-inline auto architecture_words() -> const std::vector<std::string>& {
-  static const std::vector<std::string> words{
-      "SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",   "SCMP_ARCH_X32",         "SCMP_ARCH_ARM",       "SCMP_ARCH_AARCH64",
-      "SCMP_ARCH_MIPS",     "SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",   "SCMP_ARCH_MIPSEL",    "SCMP_ARCH_MIPSEL64",
-      "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",   "SCMP_ARCH_PPC64",       "SCMP_ARCH_PPC64LE",   "SCMP_ARCH_S390",
-      "SCMP_ARCH_S390X",    "SCMP_ARCH_PARISC",   "SCMP_ARCH_PARISC64",    "SCMP_ARCH_RISCV64"};
-  return words;
-}
-
 inline void seccomp_words(findings& all, const spec::seccomp& s) {
-  static constexpr std::array<std::string_view, 4> flags{
-      "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-      "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
   auto actions = first_of(stages::seccomp::detail::actions);
   if (std::ranges::find(actions, "SCMP_ACT_NOTIFY") == actions.end()) actions.emplace_back("SCMP_ACT_NOTIFY");
   const auto operators = first_of(stages::seccomp::detail::operators);
@@ -150,8 +140,8 @@ inline void seccomp_words(findings& all, const spec::seccomp& s) {
   for (std::size_t i = 0; i < s.architectures.size(); ++i)
     if (!stages::seccomp::architecture_of(s.architectures[i]))
       expect(all, fmt::format("/linux/seccomp/architectures/{}", i), "seccomp architecture", s.architectures[i],
-             architecture_words());
-  if (s.flags) expect_each(all, "/linux/seccomp/flags", "seccomp flag", *s.flags, flags);
+             stages::seccomp::architecture_words);
+  if (s.flags) expect_each(all, "/linux/seccomp/flags", "seccomp flag", *s.flags, first_of(stages::seccomp::flag_words));
   for (std::size_t i = 0; i < s.syscalls.size(); ++i) {
     const auto pointer = fmt::format("/linux/seccomp/syscalls/{}", i);
     expect(all, pointer + "/action", "seccomp action", s.syscalls[i].action, actions);
@@ -162,29 +152,23 @@ inline void seccomp_words(findings& all, const spec::seccomp& s) {
 }
 
 inline void policy_words(findings& all, const spec::linux_& l) {
-  static constexpr std::array<std::string_view, 2> domains{"LINUX", "LINUX32"};
-  static constexpr std::array<std::string_view, 7> modes{"MPOL_DEFAULT",        "MPOL_BIND",
-                                                         "MPOL_INTERLEAVE",     "MPOL_WEIGHTED_INTERLEAVE",
-                                                         "MPOL_PREFERRED",      "MPOL_PREFERRED_MANY",
-                                                         "MPOL_LOCAL"};
-  static constexpr std::array<std::string_view, 3> flags{"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES",
-                                                         "MPOL_F_STATIC_NODES"};
-  if (l.personality) expect(all, "/linux/personality/domain", "personality", l.personality->domain, domains);
+  if (l.personality)
+    expect(all, "/linux/personality/domain", "personality", l.personality->domain, first_of(stages::personality::domains));
   if (!l.memory_policy) return;
-  expect(all, "/linux/memoryPolicy/mode", "memory policy", l.memory_policy->mode, modes);
-  expect_each(all, "/linux/memoryPolicy/flags", "memory policy flag", l.memory_policy->flags, flags);
+  expect(all, "/linux/memoryPolicy/mode", "memory policy", l.memory_policy->mode, first_of(stages::mempolicy::modes));
+  expect_each(all, "/linux/memoryPolicy/flags", "memory policy flag", l.memory_policy->flags,
+              first_of(stages::mempolicy::flags));
 }
 
 inline void linux_words(findings& all, const spec::linux_& l) {
   static constexpr std::array<std::string_view, 8> propagations{"shared",  "slave",  "private",  "unbindable",
                                                                 "rshared", "rslave", "rprivate", "runbindable"};
-  static constexpr std::array<std::string_view, 2> clocks{"monotonic", "boottime"};
   names kinds;
   for (const auto& kind : sys::namespace_kinds) kinds.emplace_back(kind.type);
   for (std::size_t i = 0; i < l.namespaces.size(); ++i)
     expect(all, fmt::format("/linux/namespaces/{}/type", i), "namespace", l.namespaces[i].type, kinds);
   expect(all, "/linux/rootfsPropagation", "propagation", l.rootfs_propagation, propagations);
-  for (const auto& [clock, offset] : l.time_offsets) expect(all, "/linux/timeOffsets/" + clock, "clock", clock, clocks);
+  for (const auto& [clock, offset] : l.time_offsets) expect(all, "/linux/timeOffsets/" + clock, "clock", clock, stages::time::clocks);
   if (l.seccomp) seccomp_words(all, *l.seccomp);
   policy_words(all, l);
 }

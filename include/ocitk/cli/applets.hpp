@@ -19,7 +19,7 @@ struct applet {
 inline constexpr std::string_view applet_prefix = "ocitk-";
 
 // clang-format off
-inline constexpr std::array<applet, 20> applets{{
+inline constexpr std::array<applet, 24> applets{{
     {.word = "spec",
      .summary = "reads and checks a config.json and hands it to the tools behind it; prints it if none is there",
      .usage = "[-b BUNDLE] [--id ID] [next...]",
@@ -84,6 +84,26 @@ inline constexpr std::array<applet, 20> applets{{
      .usage = "[--host NAME] [--domain NAME] [--] next...",
      .example = "ocitk-unshare --uts ocitk-hostname --host inside -- hostname",
      .reads = "/hostname, /domainname", .calls = "sethostname(2), setdomainname(2)"},
+    {.word = "scheduler",
+     .summary = "says how the program is scheduled",
+     .usage = "[--policy POLICY] [--nice N] [--priority N] [--runtime NS --deadline NS --period NS] [--reset-on-fork] [--] next...",
+     .example = "ocitk-scheduler --policy BATCH --nice 10 -- make -j8",
+     .reads = "/process/scheduler", .calls = "sched_setattr(2)"},
+    {.word = "ioprio",
+     .summary = "sets the priority of the disk accesses of its process group",
+     .usage = "[--class CLASS] [--level N] [--] next...",
+     .example = "ocitk-console ocitk-ioprio --class IDLE -- tar -cf backup.tar data",
+     .reads = "/process/ioPriority", .calls = "ioprio_set(2)"},
+    {.word = "personality",
+     .summary = "lets the program believe in a 32-bit machine",
+     .usage = "[--domain LINUX|LINUX32] [--] next...",
+     .example = "ocitk-personality --domain LINUX32 -- uname -m",
+     .reads = "/linux/personality", .calls = "personality(2)"},
+    {.word = "mempolicy",
+     .summary = "says on which memory nodes the program's pages go",
+     .usage = "[--mode MODE] [--nodes LIST] [--flag FLAG ...] [--] next...",
+     .example = "ocitk-mempolicy --mode INTERLEAVE --nodes 0-1 -- ./database",
+     .reads = "/linux/memoryPolicy", .calls = "set_mempolicy(2)"},
     {.word = "rlimits",
      .summary = "limits what the program may use up",
      .usage = "[--RESOURCE SOFT[:HARD] ...] [--] next...",

@@ -81,6 +81,7 @@ struct where_options {
 
 struct show_text { std::string text{}; };  ///< help
 struct show_version {};
+struct features_command {};
 struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
 struct create_command { create_options options{}; };
 struct run_command { create_options options{}; };
@@ -96,7 +97,7 @@ struct where_command { where_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
                              kill_command, delete_command, list_command, spec_command, stages_command, check_command,
-                             where_command, exec_command>;
+                             where_command, exec_command, features_command>;
 
 struct request {
   global_options global{};
@@ -124,11 +125,12 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 12> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
     {"exec", "run another process in a container"},
+    {"features", "tell what this runtime can do, for programs"},
     {"kill", "send a signal to a container's process"},
     {"list", "show the containers of a state root"},
     {"run", "make and start a container"},
@@ -234,6 +236,7 @@ class command_line {
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
     if (name == "stages") return stages(words);
+    if (name == "features") return features(words);
     if (name == "check") return check(words);
     if (name == "where") return where(words);
     return fail(fmt::format("No help topic for '{}'", name));
@@ -346,6 +349,13 @@ class command_line {
     if (format != "table" && format != "json") return fail("invalid format option");
     o.json = format == "json";
     out_.what = list_command{o};
+    return {};
+  }
+  auto features(const std::vector<std::string>& words) -> outcome {
+    parser p{"tell what this runtime can do, as the specification's features document"};
+    const auto go = take(p, words, 0, 0);
+    if (!go) return std::unexpected(go.error());
+    if (*go) out_.what = features_command{};
     return {};
   }
   auto stages(const std::vector<std::string>& words) -> outcome {

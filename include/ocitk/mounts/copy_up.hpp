@@ -135,7 +135,7 @@ class copier {
       const std::string name = names.c_str() + at;
       at += name.size() + 1;
       const auto size = sys::kernel::fgetxattr(from.get(), name.c_str(), value.data(), value.size());
-      if (size >= 0) (void)sys::kernel::fsetxattr(to.get(), name.c_str(), value.data(), static_cast<std::size_t>(size));  // where possible
+      if (size >= 0) (void)sys::kernel::fsetxattr(to.get(), name.c_str(), std::string_view{value.data(), static_cast<std::size_t>(size)});  // where possible
     }
   }
 

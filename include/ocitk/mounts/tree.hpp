@@ -173,6 +173,12 @@ inline auto bind_sys(plan p) -> result<unique_fd> {
   return make_bind("/sys", p);
 }
 
+/// mqueue has no mount option for a label: its root gets one as an attribute.
+inline auto label_root(fd_ref mount, const std::string& label) -> result<> {
+  const auto root = OCITK_TRY(sys::open_at(mount, ".", O_RDONLY | O_DIRECTORY));
+  return trying("label " + label, checked(sys::kernel::fsetxattr(root.get(), "security.selinux", label), "fsetxattr"));
+}
+
 inline auto make_new(const init_context& ctx, const spec::mount& m, const plan& p) -> result<unique_fd> {
   if (m.type == "cgroup" || m.type == "cgroup2") return make_v2(ctx, m, p);
   auto made = make_filesystem(m.type, m.source, p, label_for(ctx, m.type));
@@ -194,6 +200,7 @@ inline auto mount_new(init_context& ctx, const spec::mount& m, plan p) -> result
   auto made = OCITK_TRY(make_new(ctx, m, p));
   if (p.copy_up && t.existed && OCITK_TRY(sys::is_directory(t.fd)))
     OCITK_TRY(copy_up(t.fd, made, !sets(p, "uid") && !sets(p, "gid"), ctx.warnings));
+  if (m.type == "mqueue" && !ctx.spec.linux.mount_label.empty()) OCITK_TRY(label_root(made, ctx.spec.linux.mount_label));
   OCITK_TRY(cover(ctx.rootfs, p.destination, t, made));
   return made;
 }

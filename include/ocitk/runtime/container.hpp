@@ -4,12 +4,13 @@
 #include <ocitk/context.hpp>
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/hooks.hpp>
+#include <ocitk/runtime/judge.hpp>
 #include <ocitk/runtime/launch.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/runtime/status.hpp>
 #include <ocitk/runtime/store.hpp>
 #include <ocitk/stages/cgroup.hpp>
-#include <ocitk/stages/rlimits.hpp>
+#include <ocitk/stages/rdt.hpp>
 #include <ocitk/stages/seccomp.hpp>
 #include <ocitk/sys/cgroup_tree.hpp>
 #include <ocitk/sys/cgroupfs.hpp>
@@ -18,6 +19,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <ctime>
 #include <string>
 #include <utility>
@@ -47,6 +49,7 @@ struct nascent {
   entry where;
   poststop_guard afterwards;
   stages::cgroup::cgroup_guard cgroups;
+  stages::rdt::group_guard rdt_groups;
   ready_init init{};
   record known{};
   progress published{};
@@ -98,8 +101,8 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 }
 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
-                     std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared)
-    -> result<ready_init> {
+                     std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared,
+                     const at_birth& when_born) -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .no_pivot = b.no_pivot, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
@@ -110,7 +113,7 @@ inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, uniq
             .pause = std::move(b.pause),
             .published = &published};
   const auto& unified = cgroups.unified();
-  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared);
+  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared, when_born);
 }
 
 /// While init waits with everything mounted: `poststop` is due from now on, then the hooks that may set up more.
@@ -123,6 +126,30 @@ inline auto run_hooks_of_creation(const birth& b, const entry& where, record& kn
   return explaining(run_stage(stages::run_create_runtime_hooks{}, here));
 }
 
+/// Where the container's share of cache and memory bandwidth is to be had.
+struct resctrl_place {
+  std::string root{};  ///< empty: none is asked for
+  stages::rdt::group group{};
+};
+
+/// Notes what will have to be removed, while nothing of it is there.
+inline auto find_resctrl(const birth& b, record& known) -> result<resctrl_place> {
+  if (!b.spec.linux.intel_rdt) return resctrl_place{};
+  const auto find = [&]() -> result<resctrl_place> {
+    resctrl_place p{.root = OCITK_TRY(stages::rdt::find_root()),
+                    .group = OCITK_TRY(stages::rdt::plan(*b.spec.linux.intel_rdt, b.id))};
+    known.rdt_groups = OCITK_TRY(stages::rdt::to_be_removed(p.group, p.root));
+    return p;
+  };
+  return in_stage(stages::join_resctrl_group::name, [&] { return at("/linux/intelRdt", find); });
+}
+
+inline auto join_resctrl(const birth& b, const resctrl_place& p, int pid) -> result<stages::rdt::group_guard> {
+  return in_stage(stages::join_resctrl_group::name, [&] {
+    return at("/linux/intelRdt", [&] { return stages::rdt::apply(*b.spec.linux.intel_rdt, p.group, p.root, pid); });
+  });
+}
+
 }  // namespace detail
 
 /// From nothing to an init that waits for `go`. The intent is on disk before the first cgroup is made, so that
@@ -132,12 +159,13 @@ inline auto run_hooks_of_creation(const birth& b, const entry& where, record& kn
 /// Fails    `container with given ID already exists`; whatever a stage tells. Nothing is left behind then.
 inline auto conceive(const store& where, birth b) -> result<nascent> {
   auto filter = OCITK_TRY(detail::compiled_filter(b.spec));
-  OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(b.spec.process->rlimits)));
+  OCITK_TRY(judge(b.spec));
   auto made = OCITK_TRY(explaining(where.create(b.id)));
   const auto layout = OCITK_TRY(in_stage("cgroup", [] { return sys::cgroupfs::detect(); }));
   auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
+  const auto resctrl = OCITK_TRY(detail::find_resctrl(b, known));
   auto published = OCITK_TRY(progress::make(made.dir()));
   published.born("parent", ::getpid());
   published.publish("parent", "writes what it intends");
@@ -153,13 +181,23 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
     known.pid = init.process.pid();
     return detail::run_hooks_of_creation(b, made, known, afterwards);
   };
-  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared));
+  stages::rdt::group_guard rdt_groups;
+  const auto join_resctrl = [&](int pid) -> result<> {
+    published.publish("parent", stages::join_resctrl_group::name);
+    rdt_groups = OCITK_TRY(detail::join_resctrl(b, resctrl, pid));
+    return {};
+  };
+  const at_birth when_born = resctrl.root.empty() ? at_birth{} : at_birth{join_resctrl};
+  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born));
   known.hooks = b.spec.hooks;
+  std::erase_if(known.rdt_groups, [&](const auto& path) {  // somebody else was quicker: not ours to remove
+    return std::ranges::find(rdt_groups.made(), path) == rdt_groups.made().end();
+  });
   known.pid = init.process.pid();
   known.start_time = OCITK_TRY(sys::stat_of(known.pid)).start_time;
   known.namespace_paths = detail::namespaces_of(known.pid);
   published.publish("parent", "hands over what callers wait for");
-  return nascent{.where = std::move(made), .afterwards = std::move(afterwards), .cgroups = std::move(cgroups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
+  return nascent{.where = std::move(made), .afterwards = std::move(afterwards), .cgroups = std::move(cgroups), .rdt_groups = std::move(rdt_groups), .init = std::move(init), .known = std::move(known), .published = std::move(published)};
 }
 
 /// Writes the state and lets init go on: to its gate, or to its payload. From here on the container outlives us.
@@ -167,6 +205,7 @@ inline auto deliver(nascent& n) -> result<sys::child> {
   OCITK_TRY(n.where.write_state(n.known));
   OCITK_TRY(n.init.talk.say(word::go));
   n.cgroups.keep();
+  n.rdt_groups.keep();
   n.afterwards.keep();
   n.where.keep();
   return n.init.process.let_go();
@@ -175,14 +214,15 @@ inline auto deliver(nascent& n) -> result<sys::child> {
 /// Waits until the payload runs, then runs the poststart hooks. Where one fails, nothing of the container is left.
 inline auto follow_up(nascent& n, const sys::child& init, const warn_to& warn) -> result<>;
 
-/// The processes and cgroups of a container whose init is dead or about to be killed; then its hooks; last of all its
-/// name and files: whoever is killed in the middle can be called again.
+/// The processes, cgroups and resctrl groups of a container whose init is dead or about to be killed; then its hooks;
+/// last of all its name and files: whoever is killed in the middle can be called again.
 ///
 /// Calls  kill(2), rmdir(2), unlinkat(2)
 /// Fails  EBUSY naming processes that would not die
 inline auto destroy(entry& where, const record& known, const warn_to& warn) -> result<> {
   if (!known.own_pid_namespace) OCITK_TRY(sys::cgroupfs::kill_all(known.cgroup_paths));
   OCITK_TRY(sys::cgroupfs::remove(known.cgroup_paths));
+  OCITK_TRY(stages::rdt::remove(known.rdt_groups));
   run_poststop_hooks(known, warn);
   return where.remove();
 }

@@ -6,6 +6,7 @@
 #include <ocitk/runtime/bridge.hpp>
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/init.hpp>
+#include <ocitk/runtime/judge.hpp>
 #include <ocitk/runtime/launch.hpp>
 #include <ocitk/runtime/pipelines.hpp>
 #include <ocitk/runtime/status.hpp>
@@ -259,7 +260,7 @@ inline auto find_way_in(const record& known, live now, const cgroups::sub_paths&
 /// Fails    with what the process or the bridge told; `cannot exec in a stopped container`
 inline auto admit(destination d, visit v) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
-  OCITK_TRY(in_stage("rlimits", stages::rlimits::plan(v.spec.process->rlimits)));
+  OCITK_TRY(judge_process(*v.spec.process));
   auto filter = OCITK_TRY(detail::compiled_filter(v.spec));
   init_context ctx{.spec = v.spec, .id = v.id, .bundle = v.bundle, .new_keyring = v.new_keyring,
                    .cgroup_joins = std::move(d.tasks), .filter = std::move(filter)};

@@ -17,13 +17,13 @@
 #include <utility>
 
 /// What parent, bridge and init say to each other, over one SOCK_SEQPACKET pair. The bridge is there only if
-/// namespaces are joined; `mapped` is sent only into a new user namespace.
+/// namespaces are joined; `mapped` is sent only where the parent does something for init from outside: id maps, clocks.
 ///
 ///     parent                    bridge                  init
 ///       |---- clone ------------->|                       |
 ///       |                         |---- clone ----------->|
 ///       |<--- born (pid, pidfd) --|                       |
-///       |---- mapped ------------------------------------>|
+///       |---- mapped (file of the clocks' offsets) ------>|
 ///       |<--- warning (any number of times) --------------|
 ///       |<--- paused (stage) ----------------------------|   only if --stop-before or --shell-at name
 ///       |---- resume (terminal of the shell) ----------->|   a stage
@@ -62,7 +62,7 @@ struct told {
   std::string text{};      ///< of a warning; the name of the terminal, or of the stage; the status of a shell
   int pid = 0;             ///< of `born`, as the bridge's caller sees it
   error failure{};         ///< of `error`
-  unique_fd passed{};      ///< the pidfd of `born`, the terminal of `ready`
+  unique_fd passed{};      ///< the pidfd of `born`, the file of `mapped`, the terminal of `ready`
   bool gone = false;       ///< nothing was said: the other side is dead
 };
 
@@ -112,6 +112,8 @@ class channel {
     detail::put_number(bytes, static_cast<std::uint32_t>(pid));
     return send(word::born, bytes, pidfd.get());
   }
+  /// With the timens_offsets of init, or without them.
+  auto say_mapped(const unique_fd& offsets) const -> result<> { return send(word::mapped, {}, offsets.get()); }
   auto warn(std::string_view text) const -> result<> {
     return send(word::warning, detail::shortened(text, detail::longest_message / 2), -1);
   }

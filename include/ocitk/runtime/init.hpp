@@ -34,7 +34,7 @@ struct newborn {
   int preserved = 0;                      ///< descriptors from 3 on that the payload keeps
   bool has_listen_fds = false;            ///< some of them are LISTEN_FDS
   int listen_fds = 0;
-  bool waits_for_maps = false;            ///< born into a new user namespace
+  bool waits_for_maps = false;            ///< born into a new user namespace, or the parent does more from outside
   bool meets_parent = false;              ///< when everything is mounted: the parent has hooks to run then
   pause_request pause{};
   const progress* published = nullptr;    ///< shared with the parent
@@ -79,10 +79,11 @@ inline auto numbers_of(const newborn& n, const init_context& ctx) -> std::vector
 }
 
 /// Waits for one word; the parent's death ends us too: nobody would know of this container (threat F2).
-inline auto await(const channel& parent, word wanted) -> result<> {
-  const auto heard = OCITK_TRY(parent.listen());
+inline auto await(const channel& parent, word wanted, unique_fd* passed = nullptr) -> result<> {
+  auto heard = OCITK_TRY(parent.listen());
   if (heard.gone) ::_exit(failed_at_start);
   if (heard.said != wanted) return failure("the parent said something else than expected");
+  if (passed != nullptr) *passed = std::move(heard.passed);
   return {};
 }
 
@@ -184,9 +185,9 @@ auto confine(init_context& ctx, newborn& n, pause_watch& pauses, const Early& ea
 inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   OCITK_TRY(close_strangers(3 + n.preserved, numbers_of(n, ctx)));
   if (n.waits_for_maps) {
-    n.publish("waits for its id maps");
-    OCITK_TRY(await(n.parent, word::mapped));
-    OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
+    n.publish(ctx.spec.linux.creates("user") ? "waits for its id maps" : "waits for its parent");
+    OCITK_TRY(await(n.parent, word::mapped, &ctx.clock_offsets));
+    if (ctx.spec.linux.creates("user")) OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   return confine(ctx, n, pauses, confine_early, confine_late);

@@ -8,7 +8,9 @@
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/init.hpp>
 #include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/netdev.hpp>
 #include <ocitk/stages/seccomp.hpp>
+#include <ocitk/stages/time.hpp>
 #include <ocitk/stages/unshare.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/mount.hpp>
@@ -70,6 +72,9 @@ using at_pause = std::function<result<>(std::string_view stage, ready_init& init
 /// What the parent does while init waits with everything mounted; fails to have it torn down.
 using at_prepared = std::function<result<>(const ready_init& init)>;
 
+/// What the parent does to init before it sets anything up.
+using at_birth = std::function<result<>(int pid)>;
+
 namespace detail {
 
 /// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned.
@@ -128,6 +133,38 @@ inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sy
   return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
 }
 
+inline auto shifts_clocks(const spec::linux_& linux) -> bool { return !linux.time_offsets.empty() && linux.creates("time"); }
+
+/// Is there something that only the parent can do for init?
+inline auto needs_parent(const spec::linux_& linux) -> bool {
+  return linux.creates("user") || shifts_clocks(linux) || !linux.net_devices.empty();
+}
+
+/// In a user namespace its own file is not init's to open: it belongs to root of the host. A rehearsal does without.
+inline auto lend_clocks(int pid) -> result<unique_fd> {
+  if (rehearsing()) return unique_fd{};
+  return at("/linux/timeOffsets", [&]() -> result<unique_fd> { return stages::time::open_offsets(OCITK_TRY(sys::open_proc()), pid); });
+}
+
+/// What init waits for, done from outside.
+inline auto equip(init_context& ctx, const ready_init& init, const progress& published, const at_birth& when_born)
+    -> result<> {
+  parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
+  const auto run = [&](const auto& stage) {
+    published.publish("parent", stage.name);
+    return run_stage(stage, here);
+  };
+  if (when_born) OCITK_TRY(when_born(here.pid));
+  if (ctx.spec.linux.creates("user")) {
+    OCITK_TRY(run(stages::map_ids{}));
+    OCITK_TRY(in_stage("rootfs", [&] { return mounts::lend_ids(ctx, here.pid); }));
+  }
+  if (!ctx.spec.linux.net_devices.empty()) OCITK_TRY(run(stages::move_net_devices{}));
+  unique_fd offsets;
+  if (shifts_clocks(ctx.spec.linux)) offsets = OCITK_TRY(in_stage(stages::shift_clocks::name, [&] { return lend_clocks(here.pid); }));
+  return init.talk.say_mapped(offsets);
+}
+
 /// Listens until init is ready.
 inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared, const progress& published)
     -> result<> {
@@ -163,21 +200,21 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
 
 /// Makes init and sees it through its setup. On failure nothing of it lives on.
 ///
-/// Reads    /linux/namespaces, /linux/uidMappings, /linux/gidMappings, /process/oomScoreAdj
+/// Reads    /linux/namespaces, /linux/uidMappings, /linux/gidMappings, /linux/timeOffsets, /process/oomScoreAdj
 /// Process  parent
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
 inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {},
-                   const at_prepared& when_prepared = {}) -> result<ready_init> {
+                   const at_prepared& when_prepared = {}, const at_birth& when_born = {}) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
-  const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces)));
+  const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces, !ctx.spec.linux.time_offsets.empty())));
   const bool by_bridge = !namespaces.joins.empty();
   static const progress nobody_looks;
   const auto& published = n.published != nullptr ? *n.published : nobody_looks;
   published.publish("parent", "rootfs");
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
   published.publish("parent", "unshare");
-  n.waits_for_maps = ctx.spec.linux.creates("user");
+  n.waits_for_maps = when_born || detail::needs_parent(ctx.spec.linux);
   n.meets_parent = when_prepared && meet_parent(ctx.spec.hooks);
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
@@ -189,6 +226,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     if (by_bridge) bridge_main(namespaces, ctx, n);
     init_main(ctx, n);
   }
+  const bool waits = n.waits_for_maps;
   published.born(by_bridge ? "bridge" : "init", init.process.pid());
   n = {};  // init's ends are init's: their end must show when it dies
   init.talk = std::move(mine);
@@ -198,13 +236,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     published.born("init", init.process.pid());
   }
   OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
-  if (ctx.spec.linux.creates("user")) {
-    published.publish("parent", "idmap");
-    parent_context here{.spec = ctx.spec, .pid = init.process.pid()};
-    OCITK_TRY(explaining(run_stage(stages::map_ids{}, here)));
-    OCITK_TRY(explaining(in_stage("rootfs", [&] { return mounts::lend_ids(ctx, init.process.pid()); })));
-    OCITK_TRY(init.talk.say(word::mapped));
-  }
+  if (waits) OCITK_TRY(explaining(detail::equip(ctx, init, published, when_born)));
   published.publish("parent", detail::waits_for_init);
   OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, published));
   return init;

@@ -4,6 +4,8 @@
 #include <ocitk/runtime/pipelines.hpp>
 #include <ocitk/spec/write.hpp>
 #include <ocitk/stages/idmap.hpp>
+#include <ocitk/stages/netdev.hpp>
+#include <ocitk/stages/rdt.hpp>
 
 #include <fmt/core.h>
 
@@ -23,7 +25,14 @@ struct stage_row {
   std::string reads{};    ///< spec pointers, separated by ", "
   std::string summary{};
 
-  [[nodiscard]] auto tool() const -> std::string { return "ocitk-" + word; }
+  /// Which tool does its work in a chain; empty: none. Clocks are set where the namespace is made, labels by whoever
+  /// executes the program; what works on another process is for `ocitk run`.
+  [[nodiscard]] auto tool() const -> std::string {
+    if (word == "time") return "ocitk-unshare";
+    if (word == "procfs" || word == "apparmor" || word == "selinux") return "ocitk-exec";
+    if (word == "hooks" || word == "rdt" || word == "netdev") return {};
+    return "ocitk-" + word;
+  }
   [[nodiscard]] auto header() const -> std::string {
     if (word == "spec") return "spec/read.hpp";  // what all others read: no stage of a process
     auto name = word;
@@ -80,7 +89,8 @@ inline auto merged(const std::vector<stage_row>& all) -> std::vector<stage_row> 
 inline auto stage_table() -> std::vector<stage_row> {
   std::vector<stage_row> all{{.word = "spec", .process = "parent", .reads = "/", .summary = "reads and judges config.json"},
                              detail::row_of<stages::make_cgroup>(), detail::row_of<stages::enter_namespaces>(),
-                             detail::row_of<stages::map_ids>(), detail::row_of<stages::run_create_runtime_hooks>()};
+                             detail::row_of<stages::map_ids>(), detail::row_of<stages::join_resctrl_group>(),
+                             detail::row_of<stages::move_net_devices>(), detail::row_of<stages::run_create_runtime_hooks>()};
   detail::add_rows(all, enter | furnish | stages::forbid_new_privileges{} | become_user | stages::load_filter{} | stages::execute{});
   auto rows = detail::merged(all);
   std::ranges::find(rows, "unshare", &stage_row::word)->process = "parent, bridge, init";  // by clone3(2), setns(2), unshare(2)
@@ -91,7 +101,8 @@ inline auto stage_table() -> std::vector<stage_row> {
 inline auto stage_text(const std::vector<stage_row>& rows) -> std::string {
   std::string text = fmt::format("{:<13} {:<21} {:<19} {:<26} {}\n", "WORD", "PROCESS", "TOOL", "HEADER", "READS");
   for (const auto& r : rows)
-    text += fmt::format("{:<13} {:<21} {:<19} {:<26} {}\n", r.word, r.process, r.tool(), r.header(), r.reads.empty() ? "-" : r.reads);
+    text += fmt::format("{:<13} {:<21} {:<19} {:<26} {}\n", r.word, r.process, r.tool().empty() ? "-" : r.tool(), r.header(),
+                        r.reads.empty() ? "-" : r.reads);
   return text;
 }
 

@@ -319,6 +319,7 @@ struct record {
   bool own_pid_namespace = true; ///< all its processes die with init
   bool callers_keyring = false;  ///< it has no session keyring of its own
   struct hooks hooks{};          ///< as they were at create; in an intent: their time has come, `poststop` is due
+  strings rdt_groups{};          ///< directories of resctrl to be removed with it, the last one first
 };
 
 }  // namespace ocitk::spec

@@ -73,11 +73,24 @@ inline auto check_maps(const linux_& l, ::uid_t euid) -> result<> {
   return {};
 }
 
+inline auto check_clocks(const linux_& l) -> result<> {
+  if (l.time_offsets.empty()) return {};
+  const auto* time = l.find("time");
+  if (time == nullptr)
+    return failure("time namespace offsets specified, but time namespace isn't enabled in the config", "/linux/timeOffsets");
+  if (!time->path.empty())
+    return failure("time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
+                   "/linux/timeOffsets");
+  return {};
+}
+
 inline auto check_needs(const config& c) -> result<> {
   if (!c.hostname.empty() && !c.linux.has("uts"))
     return failure("unable to set hostname without a private UTS namespace", "/hostname");
   if (!c.domainname.empty() && !c.linux.has("uts"))
     return failure("unable to set domainname without a private UTS namespace", "/domainname");
+  if (!c.linux.net_devices.empty() && !c.linux.has("network"))
+    return failure("unable to move network devices without a NET namespace", "/linux/netDevices");
   if (c.linux.has("mount")) return {};
   if (!c.linux.masked_paths.empty() || !c.linux.readonly_paths.empty())
     return failure("unable to restrict sys entries without a private MNT namespace", "/linux/maskedPaths");
@@ -151,6 +164,7 @@ inline auto check_sysctl(const linux_& l, const std::string& key) -> result<> {
 inline auto check_linux(const linux_& l, const circumstances& about) -> result<> {
   OCITK_TRY(check_namespaces(l));
   OCITK_TRY(check_maps(l, about.euid));
+  OCITK_TRY(check_clocks(l));
   OCITK_TRY(check_paths(l.masked_paths, "/linux/maskedPaths"));
   OCITK_TRY(check_paths(l.readonly_paths, "/linux/readonlyPaths"));
   for (const auto& [key, value] : l.sysctl) OCITK_TRY(at(below("/linux/sysctl", key), check_sysctl(l, key)));
@@ -184,21 +198,7 @@ inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
   return failure(filled("{} is not supported yet", what), std::move(pointer));
 }
 
-inline auto check_process_supported(const process& p) -> result<> {
-  if (p.scheduler) return not_yet("scheduler", "/process/scheduler");
-  if (p.io_priority) return not_yet("ioPriority", "/process/ioPriority");
-  if (!p.apparmor_profile.empty()) return not_yet("apparmorProfile", "/process/apparmorProfile");
-  if (!p.selinux_label.empty()) return not_yet("selinuxLabel", "/process/selinuxLabel");
-  return {};
-}
-
 inline auto check_linux_supported(const linux_& l) -> result<> {
-  if (!l.net_devices.empty()) return not_yet("netDevices", "/linux/netDevices");
-  if (!l.time_offsets.empty()) return not_yet("timeOffsets", "/linux/timeOffsets");
-  if (l.personality) return not_yet("personality", "/linux/personality");
-  if (l.memory_policy) return not_yet("memoryPolicy", "/linux/memoryPolicy");
-  if (l.intel_rdt) return not_yet("intelRdt", "/linux/intelRdt");
-  if (!l.mount_label.empty()) return not_yet("mountLabel", "/linux/mountLabel");
   if (l.seccomp && !l.seccomp->listener_path.empty()) return not_yet("a seccomp listener", "/linux/seccomp/listenerPath");
   return {};
 }
@@ -213,9 +213,6 @@ inline auto validate_process(const process& p, const circumstances& about) -> re
   return {};
 }
 
-/// What this version cannot do of it is refused, never left out in silence.
-inline auto check_process_supported(const process& p) -> result<> { return detail::check_process_supported(p); }
-
 /// The rules of the specification and of the kernel, as far as the document alone shows them.
 ///
 /// Returns  warnings
@@ -228,6 +225,8 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
   OCITK_TRY(detail::check_needs(c));
   OCITK_TRY(detail::check_mounts(c, about));
   OCITK_TRY(detail::check_hooks(c.hooks));
+  if (about.euid != 0 && !c.linux.net_devices.empty())
+    return failure("network devices are not supported for rootless containers", "/linux/netDevices");
   strings warnings;
   for (const auto& m : c.mounts)
     if (!m.destination.starts_with('/')) warnings.push_back(filled("mount destination {} is not absolute", m.destination));
@@ -236,7 +235,6 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
 
 /// What this version cannot do is refused, never left out in silence.
 inline auto check_supported(const config& c) -> result<> {
-  if (c.process) OCITK_TRY(detail::check_process_supported(*c.process));
   return detail::check_linux_supported(c.linux);
 }
 

@@ -2,6 +2,7 @@
 #define OCITK_STAGES_KEYRING_HPP
 
 #include <ocitk/context.hpp>
+#include <ocitk/privileges/attributes.hpp>
 #include <ocitk/stage.hpp>
 #include <ocitk/sys/kernel/process.hpp>
 
@@ -59,21 +60,37 @@ inline auto open_for(long serial, std::uint32_t added) -> result<> {
                 checked(sys::kernel::set_key_permissions(serial, now | added), "keyctl"));
 }
 
+/// Keys that the calling thread makes get the payload's SELinux label, or it could not use them. execve(2) takes that
+/// back.
+///
+/// Calls    write(2) to /proc/thread-self/attr/keycreate
+inline auto label_keys(const init_context& ctx) -> result<> {
+  if (!ctx.spec.process || ctx.spec.process->selinux_label.empty()) return {};
+  auto done = at("/process/selinuxLabel", [&] {
+    return privileges::attributes::with_proc(
+        ctx, [&](fd_ref proc) { return privileges::attributes::set_label("keycreate", ctx.spec.process->selinux_label, proc); });
+  });
+  if (!done && done.error().code == ENOENT) return {};  // a kernel that has no keys
+  return done;
+}
+
 }  // namespace keyring
 
 /// Gives the container a session keyring of its own, so that it does not hold the caller's keys (threat R20).
 /// The container's processes may search it: they have to find their way back in.
 ///
+/// Reads    /process/selinuxLabel, for the label of the keyring
 /// Process  init
-/// Calls    keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_DESCRIBE, KEYCTL_SETPERM
+/// Calls    keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_DESCRIBE, KEYCTL_SETPERM; write(2) of the label
 /// Fails    EDQUOT: too many keys; a kernel without keyrings (ENOSYS) is a warning
 struct join_keyring : stage_in<init_context> {
   static constexpr std::string_view name = "keyring";
-  static constexpr std::string_view reads = "";
+  static constexpr std::string_view reads = "/process/selinuxLabel";
   static constexpr std::string_view summary = "joins a session keyring of its own";
   static constexpr std::array<std::string_view, 1> after{"unshare"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.new_keyring) return {};
+    OCITK_TRY(keyring::label_keys(ctx));
     const auto serial = keyring::join("_ses." + ctx.id);
     if (!serial && serial.error().code == ENOSYS) {
       ctx.warnings.emplace_back("no session keyring: the kernel has none");

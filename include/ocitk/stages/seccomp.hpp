@@ -83,6 +83,20 @@ inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 7> opera
 
 }  // namespace detail
 
+inline constexpr std::array<std::pair<std::string_view, unsigned long>, 4> flag_words{{
+    {"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
+    {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+    {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
+}};
+
+/// All that the specification lists; architecture_of() tells which of them libseccomp knows.
+inline constexpr std::array<std::string_view, 19> architecture_words{
+    "SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",   "SCMP_ARCH_X32",         "SCMP_ARCH_ARM",       "SCMP_ARCH_AARCH64",
+    "SCMP_ARCH_MIPS",     "SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",   "SCMP_ARCH_MIPSEL",    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",   "SCMP_ARCH_PPC64",       "SCMP_ARCH_PPC64LE",   "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",    "SCMP_ARCH_PARISC",   "SCMP_ARCH_PARISC64",    "SCMP_ARCH_RISCV64"};
+
 /// An action of the spec with the errno it returns. Only ERRNO and TRACE take one; EPERM if none is given.
 inline auto action_of(std::string_view word, std::optional<std::uint32_t> errno_ret) -> result<std::uint32_t> {
   constexpr std::uint32_t max_errno = 4095;  // MAX_ERRNO of the kernel

@@ -23,14 +23,16 @@ struct joined {
 /// What the list of namespaces comes to.
 struct plan {
   std::uint64_t at_birth = 0;   ///< CLONE_NEW* flags init is cloned with
-  std::uint64_t in_init = 0;    ///< made by init itself: a cgroup namespace is rooted where its maker stands
+  std::uint64_t in_init = 0;    ///< made by init itself: a cgroup namespace is rooted where its maker stands, and the
+                                ///< clocks of a time namespace are set before anybody is inside
   std::vector<joined> joins{};  ///< in order of the spec, user namespace first
   bool operator==(const plan&) const = default;
 };
 
-/// Reads  /linux/namespaces
-inline auto plan_for(const std::vector<spec::ns>& namespaces) -> result<plan> {
+/// Reads  /linux/namespaces; `with_clocks`: there are /linux/timeOffsets
+inline auto plan_for(const std::vector<spec::ns>& namespaces, bool with_clocks = false) -> result<plan> {
   plan p;
+  const std::uint64_t later = CLONE_NEWCGROUP | (with_clocks ? CLONE_NEWTIME : 0U);
   for (std::size_t i = 0; i < namespaces.size(); ++i) {
     const auto& n = namespaces[i];
     const auto* kind = sys::kind_of(n.type);
@@ -40,7 +42,7 @@ inline auto plan_for(const std::vector<spec::ns>& namespaces) -> result<plan> {
       p.joins.insert(kind->flag == CLONE_NEWUSER ? p.joins.begin() : p.joins.end(),
                      {.flag = kind->flag, .path = n.path, .pointer = pointer + "/path"});
     else
-      (kind->flag == CLONE_NEWCGROUP ? p.in_init : p.at_birth) |= kind->flag;
+      ((kind->flag & later) != 0 ? p.in_init : p.at_birth) |= kind->flag;
   }
   return p;
 }
@@ -80,7 +82,7 @@ inline auto join(const std::vector<joined>& joins) -> result<> {
 namespace ocitk::stages {
 
 /// Makes the namespaces that init could not be born into: a cgroup namespace takes its root from where its
-/// maker stands, so it comes after the cgroup is joined.
+/// maker stands, so it comes after the cgroup is joined; for a time namespace see the stage `time`.
 ///
 /// Reads    /linux/namespaces
 /// Process  init
@@ -92,7 +94,7 @@ struct enter_namespaces : stage_in<init_context> {
   static constexpr std::string_view summary = "makes or joins the namespaces";
   static constexpr std::array<std::string_view, 1> after{"cgroup"};
   auto operator()(init_context& ctx) const -> result<> {
-    const auto wanted = OCITK_TRY(unshare::plan_for(ctx.spec.linux.namespaces));
+    const auto wanted = OCITK_TRY(unshare::plan_for(ctx.spec.linux.namespaces, !ctx.spec.linux.time_offsets.empty()));
     if (wanted.in_init == 0) return {};
     return at("/linux/namespaces", [&] { return sys::leave_namespaces(wanted.in_init); });
   }

@@ -5,11 +5,11 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/namespace.hpp>
+#include <ocitk/sys/procfs.hpp>
 
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
@@ -127,15 +127,6 @@ struct rights {
   bool filtered = false;                   ///< a seccomp filter is in force
   bool no_new_privileges = false;
 };
-
-/// The procfs on /proc, if there is one: proved by its kind and its root's number, which nothing can fake (threat R5).
-inline auto open_proc() -> result<unique_fd> {
-  constexpr ino_t proc_root = 1;
-  auto proc = OCITK_TRY(open_at(fd_ref::cwd(), "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  if (OCITK_TRY(filesystem_of(proc)) != PROC_SUPER_MAGIC || OCITK_TRY(status_of(proc)).st_ino != proc_root)
-    return failure("/proc is no proc file system");
-  return proc;
-}
 
 namespace detail {
 

@@ -74,8 +74,32 @@ TEST_CASE("validate: what is not supported is refused with its place") {
     const auto v = spec::check_supported(c);
     return v ? std::string{} : v.error().pointer;
   };
-  CHECK(refused([](auto& c) { c.process->apparmor_profile = "x"; }) == "/process/apparmorProfile");
-  CHECK(refused([](auto& c) { c.linux.net_devices["x"] = {}; }) == "/linux/netDevices");
+  CHECK(refused([](auto& c) { c.linux.seccomp = spec::seccomp{.listener_path = "/x"}; }) == "/linux/seccomp/listenerPath");
+}
+
+TEST_CASE("validate: clocks need a time namespace of the container's own, network devices a network namespace") {
+  const auto with = [](spec::ns time) {
+    return verdict([&](auto& c) {
+      if (!time.type.empty()) c.linux.namespaces.push_back(time);
+      c.linux.time_offsets["monotonic"] = {.secs = 1};
+    });
+  };
+  CHECK(with({.type = "time"}).detail.empty());
+  CHECK(with({}).detail == "time namespace offsets specified, but time namespace isn't enabled in the config");
+  CHECK(with({}).pointer == "/linux/timeOffsets");
+  CHECK(with({.type = "time", .path = "/x"}).detail.find("both namespace path and time offsets specified") != std::string::npos);
+  const auto devices = [](const char* without, ::uid_t euid) {
+    auto c = spec::default_config(false, euid != 0, euid, euid);
+    if (euid != 0) c.linux.namespaces.push_back({.type = "network"});
+    std::erase_if(c.linux.namespaces, [&](const auto& n) { return n.type == without; });
+    c.linux.net_devices["x"] = {};
+    const auto v = spec::validate(c, {.euid = euid});
+    return v ? error{} : v.error();
+  };
+  CHECK(devices("", 0).detail.empty());
+  CHECK(devices("network", 0).detail == "unable to move network devices without a NET namespace");
+  CHECK(devices("", 1000).detail == "network devices are not supported for rootless containers");
+  CHECK(devices("", 1000).pointer == "/linux/netDevices");
 }
 
 TEST_CASE("validate: ids in mount options have to be mapped in a new user namespace") {

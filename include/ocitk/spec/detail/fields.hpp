@@ -213,7 +213,7 @@ template <one<record> T> auto fields(T& s) {
               field{"cgroups", s.cgroup_paths, trait::always},
               field{"namespace_paths", s.namespace_paths, trait::always},
               field{"own_pid_namespace", s.own_pid_namespace, trait::always}, field{"callers_keyring", s.callers_keyring},
-              field{"hooks", s.hooks});
+              field{"hooks", s.hooks}, field{"intel_rdt_groups", s.rdt_groups});
 }
 template <one<hook_state> T> auto fields(T& s) {
   return list(field{"ociVersion", s.oci_version, trait::always}, field{"id", s.id, trait::always},

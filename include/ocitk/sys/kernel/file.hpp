@@ -185,9 +185,9 @@ inline auto fgetxattr(int fd, const char* name, char* value, std::size_t size) -
   return call(effect::asks, "fgetxattr", [&] { return ::fgetxattr(fd, name, value, size); }, really, descriptor{fd}, text{name});
 }
 
-inline auto fsetxattr(int fd, const char* name, const char* value, std::size_t size) -> int {
-  return call(effect::changes, "fsetxattr", [&] { return ::fsetxattr(fd, name, value, size, 0); }, succeed, descriptor{fd},
-              text{name}, size);
+inline auto fsetxattr(int fd, const char* name, std::string_view value) -> int {
+  return call(effect::changes, "fsetxattr", [&] { return ::fsetxattr(fd, name, value.data(), value.size(), 0); }, succeed,
+              descriptor{fd}, text{name}, text{value}, value.size());
 }
 
 inline auto fsync(int fd) -> int {

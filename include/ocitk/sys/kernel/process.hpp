@@ -5,11 +5,13 @@
 
 #include <linux/close_range.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -227,6 +229,68 @@ inline auto sendmsg(int fd, const msghdr& message, std::size_t size, std::string
 
 inline auto recvmsg(int fd, msghdr& message, int how) -> ssize_t {
   return call(effect::asks, "recvmsg", [&] { return ::recvmsg(fd, &message, how); }, really, descriptor{fd});
+}
+
+/// What sched_setattr(2) takes. Of our own: where the C library and the kernel's headers both define it they disagree.
+struct sched_attributes {
+  std::uint32_t size = 56;
+  std::uint32_t policy = 0;      ///< SCHED_*
+  std::uint64_t flags = 0;       ///< SCHED_FLAG_*
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0, deadline = 0, period = 0;  ///< nanoseconds
+  std::uint32_t util_min = 0, util_max = 0;
+  auto operator==(const sched_attributes&) const -> bool = default;
+};
+static_assert(sizeof(sched_attributes) == 56);
+
+/// Of the calling thread.
+inline auto sched_setattr(const sched_attributes& wanted) -> long {
+  const auto spell = [&] {
+    return "{policy=" + std::to_string(wanted.policy) + ", flags=" + std::to_string(wanted.flags) + ", nice=" +
+           std::to_string(wanted.nice) + ", priority=" + std::to_string(wanted.priority) + ", runtime=" +
+           std::to_string(wanted.runtime) + ", deadline=" + std::to_string(wanted.deadline) + ", period=" +
+           std::to_string(wanted.period) + "}";
+  };
+  return call(effect::changes, "sched_setattr", [&] { return ::syscall(SYS_sched_setattr, 0, &wanted, 0); }, succeed, 0, spell);
+}
+
+/// `who` 0: the calling process' own; `which` is IOPRIO_WHO_*.
+inline auto ioprio_set(std::string_view name, int which, int who, int value) -> long {
+  return call(effect::changes, "ioprio_set", [&] { return ::syscall(SYS_ioprio_set, which, who, value); }, succeed,
+              [&] { return name; }, who,
+              [&] { return "{class=" + std::to_string(IOPRIO_PRIO_CLASS(value)) + ", level=" + std::to_string(IOPRIO_PRIO_DATA(value)) + "}"; });
+}
+
+inline constexpr std::array<word, 1> personality_words{{{PER_LINUX32, "PER_LINUX32"}}};
+
+/// 0xffffffff only asks.
+inline auto personality(unsigned long domain) -> int {
+  return call(effect::changes, "personality", [&] { return ::personality(domain); }, succeed,
+              [&] { return spelled(domain, personality_words, "PER_LINUX"); });
+}
+
+/// `mode` with its flags; the nodes are the bits that are set in the first `bits` ones.
+inline auto set_mempolicy(int mode, const unsigned long* nodes, unsigned long bits) -> long {
+  return call(effect::changes, "set_mempolicy",
+              [&] { return ::syscall(SYS_set_mempolicy, mode, nodes, nodes == nullptr ? 0UL : bits + 1); },  // the kernel takes one off
+              succeed, mode, [&] {
+                std::string all;
+                for (unsigned long i = 0; nodes != nullptr && i < bits; ++i)
+                  if ((nodes[i / (8 * sizeof *nodes)] >> (i % (8 * sizeof *nodes)) & 1UL) != 0) all += (all.empty() ? "" : ", ") + std::to_string(i);
+                return "[" + all + "]";
+              });
+}
+
+/// A request to the kernel over a netlink(7) socket; `what` is what a watcher sees of it. A rehearsal only asks.
+inline auto request(effect does, int fd, std::string_view message, std::string_view what) -> ssize_t {
+  const auto make = [&] { return ::send(fd, message.data(), message.size(), 0); };
+  const auto ask = [&](pretence&) -> long {
+    if (does == effect::changes) return static_cast<long>(message.size());
+    const auto n = make();
+    return n < 0 ? -errno : n;
+  };
+  return call(does, "sendto", make, ask, descriptor{fd}, [&] { return what; });
 }
 
 }  // namespace ocitk::sys::kernel

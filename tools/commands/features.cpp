@@ -1,0 +1,152 @@
+#include "commands.hpp"
+
+#include <ocitk/mounts/options.hpp>
+#include <ocitk/privileges/capabilities.hpp>
+#include <ocitk/spec/defaults.hpp>
+#include <ocitk/spec/validate.hpp>
+#include <ocitk/stages/hooks.hpp>
+#include <ocitk/stages/mempolicy.hpp>
+#include <ocitk/stages/seccomp.hpp>
+#include <ocitk/sys/io.hpp>
+#include <ocitk/sys/namespace.hpp>
+#include <ocitk/sys/seccomp.hpp>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <seccomp.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// features: what engines ask before they make a config.json. Every list comes from where the code has it, and a word
+// that would be refused is on none.
+namespace ocitk::tools {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+using words = std::vector<std::string>;
+
+/// The first column of a table.
+template <class Table>
+auto keys_of(const Table& table) -> words {
+  words all;
+  for (const auto& row : table) all.emplace_back(row.first);
+  return all;
+}
+
+auto sorted(words all) -> words {
+  std::ranges::sort(all);
+  return all;
+}
+
+auto hook_names() -> words {
+  using stages::hooks::moment;
+  words all;
+  for (const auto when : {moment::prestart, moment::create_runtime, moment::create_container, moment::start_container,
+                          moment::poststart, moment::poststop})
+    all.emplace_back(stages::hooks::to_string(when));
+  return all;
+}
+
+/// Would a mount with this get through the checks of `create`?
+auto is_taken(const spec::mount& m) -> bool {
+  return mounts::plan_for(m).has_value() && spec::check_supported({.mounts = {m}}).has_value();
+}
+
+/// Without `idmap` and `ridmap`, as runc has it: clients look at mountExtensions for those.
+auto mount_options() -> words {
+  words all{"bind", "rbind", "remount", "tmpcopyup"};
+  const auto add = [&](std::string_view word, bool recursive_too) {
+    if (word.empty()) return;
+    all.emplace_back(word);
+    if (recursive_too) all.push_back("r" + std::string{word});
+  };
+  for (const auto& row : mounts::detail::attribute_words) add(row.word, true);
+  for (const auto& row : mounts::detail::atime_words) add(row.word, true);
+  for (const auto& row : mounts::detail::propagation_words) add(row.word, true);
+  for (const auto& row : mounts::detail::superblock_words) {
+    add(row.word, false);
+    add(row.undone_by, false);
+  }
+  for (const auto word : mounts::detail::idle_words) add(word, false);
+  std::erase_if(all, [](const auto& word) { return !is_taken({.destination = "/x", .type = "tmpfs", .options = {word}}); });
+  return sorted(std::move(all));
+}
+
+auto maps_ids_of_mounts() -> bool {
+  const std::vector<spec::id_mapping> map{{.container_id = 0, .host_id = 1, .size = 1}};
+  return is_taken({.destination = "/x", .type = "bind", .source = "/x", .options = {"bind"}, .uid_mappings = map, .gid_mappings = map});
+}
+
+auto namespaces() -> words {
+  words all;
+  for (const auto& kind : sys::namespace_kinds) all.emplace_back(kind.type);
+  return sorted(std::move(all));
+}
+
+auto capabilities() -> words {
+  constexpr int beyond_any = 64;
+  words all;
+  for (int number = 0; number < beyond_any; ++number)
+    if (auto name = privileges::capabilities::name_of(number); privileges::capabilities::number_of(name))
+      all.push_back(std::move(name));
+  return all;
+}
+
+auto seccomp() -> json {
+  auto actions = keys_of(stages::seccomp::detail::actions);
+  if (stages::seccomp::action_of("SCMP_ACT_NOTIFY", {})) actions.emplace_back("SCMP_ACT_NOTIFY");
+  words archs, supported;
+  for (const auto word : stages::seccomp::architecture_words)
+    if (stages::seccomp::architecture_of(word)) archs.emplace_back(word);
+  for (const auto& [word, bit] : stages::seccomp::flag_words)
+    if (sys::knows_seccomp_flag(bit)) supported.emplace_back(word);
+  return {{"enabled", true},
+          {"actions", sorted(std::move(actions))},
+          {"operators", sorted(keys_of(stages::seccomp::detail::operators))},
+          {"archs", sorted(std::move(archs))},
+          {"knownFlags", sorted(keys_of(stages::seccomp::flag_words))},
+          {"supportedFlags", sorted(std::move(supported))}};
+}
+
+/// What the code can do, whatever this host has: engines ask the host themselves.
+auto linux_features() -> json {
+  const json enabled{{"enabled", true}};
+  return {{"namespaces", namespaces()},
+          {"capabilities", capabilities()},
+          {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}}},
+          {"seccomp", seccomp()},
+          {"apparmor", enabled},
+          {"selinux", enabled},
+          {"intelRdt", {{"enabled", true}, {"schemata", true}, {"monitoring", true}}},
+          {"memoryPolicy", {{"modes", sorted(keys_of(stages::mempolicy::modes))}, {"flags", sorted(keys_of(stages::mempolicy::flags))}}},
+          {"mountExtensions", {{"idmap", {{"enabled", maps_ids_of_mounts()}}}}},
+          {"netDevices", enabled}};
+}
+
+auto annotations() -> json {
+  const auto* version = ::seccomp_version();
+  return {{"io.github.seccomp.libseccomp.version", fmt::format("{}.{}.{}", version->major, version->minor, version->micro)},
+          {"org.opencontainers.runc.checkpoint.enabled", "false"},
+          {"org.ocitk.version", OCITK_VERSION},
+          {"org.ocitk.commit", OCITK_COMMIT}};
+}
+
+}  // namespace
+
+auto print_features() -> result<int> {
+  const json document{{"ociVersionMin", "1.0.0"},
+                      {"ociVersionMax", spec::oci_version},
+                      {"hooks", hook_names()},
+                      {"mountOptions", mount_options()},
+                      {"linux", linux_features()},
+                      {"annotations", annotations()}};
+  constexpr int indent = 4;
+  OCITK_TRY(sys::write_all(fd_ref::of(1), document.dump(indent) + "\n"));
+  return 0;
+}
+
+}  // namespace ocitk::tools
