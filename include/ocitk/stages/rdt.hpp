@@ -6,6 +6,7 @@
 #include <ocitk/sys/cgroupfs.hpp>
 #include <ocitk/sys/file.hpp>
 #include <ocitk/sys/io.hpp>
+#include <ocitk/sys/mountinfo.hpp>
 #include <ocitk/text.hpp>
 
 #include <linux/magic.h>
@@ -85,12 +86,9 @@ inline auto find_root(const std::string& usual = "/sys/fs/resctrl", const std::s
     if (kind && *kind == RDTGROUP_SUPER_MAGIC) return usual;
   }
   constexpr std::size_t many_mounts = 16 * 1024 * 1024;
-  const auto mounts = sys::read_file(fd_ref::cwd(), mountinfo, many_mounts);
-  for (const auto& line : sys::cgroupfs::split(mounts ? *mounts : std::string{}, '\n')) {
-    if (line.find(" - resctrl ") == line.npos) continue;
-    const auto fields = sys::cgroupfs::split(line, ' ');
-    if (fields.size() > 4) return sys::cgroupfs::detail::unescaped(fields[4]);
-  }
+  if (const auto mounts = sys::read_file(fd_ref::cwd(), mountinfo, many_mounts))
+    for (const auto& m : sys::mounts_from(*mounts))
+      if (m.type == "resctrl") return m.mountpoint;
   return failure("intelRdt is specified in config, but Intel RDT is not enabled", "/linux/intelRdt");
 }
 
