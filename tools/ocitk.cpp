@@ -2,6 +2,7 @@
 #include "commands/launching.hpp"
 #include "stages/tools.hpp"
 
+#include <ocitk/cli/options.hpp>
 #include <ocitk/runtime/self_protection.hpp>
 #include <ocitk/sys/io.hpp>
 

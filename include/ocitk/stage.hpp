@@ -5,9 +5,8 @@
 
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <string_view>
-#include <tuple>
-#include <utility>
 
 namespace ocitk {
 
@@ -23,20 +22,6 @@ concept stage = requires(const S& s, typename S::context& ctx) {
   { S::name } -> std::convertible_to<std::string_view>;
   { s(ctx) } -> std::same_as<result<>>;
 };
-
-namespace detail {
-
-/// No stage stands before one that its `after` names.
-template <class S, class... Later>
-consteval auto in_order() -> bool {
-  if constexpr (requires { S::after; })
-    for (std::string_view earlier : S::after)
-      if (((earlier == Later::name) || ...)) return false;
-  if constexpr (sizeof...(Later) > 0) return in_order<Later...>();
-  return true;
-}
-
-}  // namespace detail
 
 /// What an observer wants done with the stage that is next.
 enum class verdict { run, skip, stop };
@@ -61,65 +46,105 @@ inline constexpr auto as_verdict(verdict v) -> verdict { return v; }
 inline constexpr auto as_verdict(bool go_on) -> verdict { return go_on ? verdict::run : verdict::stop; }
 }  // namespace detail
 
-/// Stages of one process, run left to right up to the first failure.
-template <stage... Ss>
+template <class First, class Second>
+class pipeline;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_pipeline = false;
+template <class First, class Second>
+inline constexpr bool is_pipeline<pipeline<First, Second>> = true;
+template <class T>
+concept pipeable = stage<T> || is_pipeline<T>;
+
+/// Told once per stage or row, not per stage of every row it is in: the compiler has to make each of these.
+template <class T>
+inline constexpr std::array names_of{std::string_view{T::name}};
+template <class T>
+inline constexpr std::array<std::string_view, 0> words_after{};
+template <class T>
+  requires requires { T::after; }
+inline constexpr auto words_after<T> = T::after;
+
+template <std::size_t N, std::size_t M>
+consteval auto joined(const std::array<std::string_view, N>& first, const std::array<std::string_view, M>& second) {
+  std::array<std::string_view, N + M> all{};
+  for (std::size_t i = 0; i < N; ++i) all[i] = first[i];
+  for (std::size_t i = 0; i < M; ++i) all[N + i] = second[i];
+  return all;
+}
+template <class First, class Second>
+inline constexpr auto names_of<pipeline<First, Second>> = joined(names_of<First>, names_of<Second>);
+template <class First, class Second>
+inline constexpr auto words_after<pipeline<First, Second>> = joined(words_after<First>, words_after<Second>);
+
+/// None of the words of one list is in the other.
+template <std::size_t N, std::size_t M>
+consteval auto apart(const std::array<std::string_view, N>& some, const std::array<std::string_view, M>& others) -> bool {
+  for (std::size_t i = 0; i < N; ++i)
+    for (std::size_t j = 0; j < M; ++j)
+      if (some[i] == others[j]) return false;
+  return true;
+}
+
+/// `visit` sees each stage from left to right, until it says false.
+template <class T, class Visit>
+constexpr auto each_of(const T& stages, Visit& visit) -> bool {
+  if constexpr (is_pipeline<T>)
+    return each_of(stages.first, visit) && each_of(stages.second, visit);
+  else
+    return visit(stages);
+}
+
+/// What happens between two stages, whichever they are.
+template <class GoOn>
+auto wanted(GoOn& go_on, std::string_view name, bool& stopped) -> bool {
+  const auto v = as_verdict(go_on(name));
+  stopped = v == verdict::stop;
+  return v == verdict::run;
+}
+
+template <pipeable Stages, class Context, stage_observer GoOn>
+auto run_each(const Stages& stages, Context& ctx, GoOn&& go_on) -> result<> {
+  result<> outcome;
+  bool stopped = false;
+  const auto step = [&]<class S>(const S& s) {
+    if (wanted(go_on, S::name, stopped)) outcome = run_stage(s, ctx);
+    return !stopped && outcome.has_value();
+  };
+  each_of(stages, step);
+  return outcome;
+}
+
+}  // namespace detail
+
+/// Two stages, or rows of them, of one process: run left to right up to the first failure.
+template <class First, class Second>
 class pipeline {
  public:
-  using context = typename std::tuple_element_t<0, std::tuple<Ss...>>::context;
-  static_assert((std::same_as<typename Ss::context, context> && ...), "stages of different processes");
-  static_assert(detail::in_order<Ss...>(), "a stage stands before one named in its `after`");
+  using context = typename First::context;
+  static_assert(std::same_as<context, typename Second::context>, "stages of different processes");
+  static_assert(detail::apart(detail::words_after<First>, detail::names_of<Second>), "a stage stands before one named in its `after`");
 
   /// The words of its stages, in order.
-  static constexpr std::array<std::string_view, sizeof...(Ss)> names{std::string_view{Ss::name}...};
-
-  constexpr explicit pipeline(std::tuple<Ss...> stages) : stages_{std::move(stages)} {}
+  static constexpr auto names = detail::names_of<pipeline>;
 
   /// Asks `go_on(name)` before each stage: --stop-before, progress.
   template <stage_observer GoOn>
   auto operator()(context& ctx, GoOn&& go_on) const -> result<> {
-    result<> outcome;
-    const auto step = [&](const auto& s) {
-      const auto wanted = detail::as_verdict(go_on(std::string_view{s.name}));
-      if (wanted != verdict::run) return wanted == verdict::skip;
-      outcome = run_stage(s, ctx);
-      return outcome.has_value();
-    };
-    std::apply([&](const auto&... s) { (void)(step(s) && ...); }, stages_);
-    return outcome;
+    return detail::run_each(*this, ctx, go_on);
   }
   auto operator()(context& ctx) const -> result<> { return (*this)(ctx, always); }
 
-  [[nodiscard]] constexpr auto stages() const -> const std::tuple<Ss...>& { return stages_; }
-
- private:
-  std::tuple<Ss...> stages_;
+  First first;
+  Second second;
 };
-
-namespace detail {
-template <stage S>
-constexpr auto stages_of(const S& s) {
-  return std::tuple<S>{s};
-}
-template <class... Ss>
-constexpr auto stages_of(const pipeline<Ss...>& p) {
-  return p.stages();
-}
-template <class T>
-inline constexpr bool is_pipeline = false;
-template <class... Ss>
-inline constexpr bool is_pipeline<pipeline<Ss...>> = true;
-template <class T>
-concept pipeable = stage<T> || is_pipeline<T>;
-template <class... Ss>
-constexpr auto pipeline_of(std::tuple<Ss...> stages) {
-  return pipeline<Ss...>{std::move(stages)};
-}
-}  // namespace detail
 
 /// Puts stages in a row: `load_filter{} | set_user{} | drop_capabilities{}`.
 template <detail::pipeable A, detail::pipeable B>
 constexpr auto operator|(const A& a, const B& b) {
-  return detail::pipeline_of(std::tuple_cat(detail::stages_of(a), detail::stages_of(b)));
+  return pipeline<A, B>{.first = a, .second = b};
 }
 
 }  // namespace ocitk

@@ -1,7 +1,7 @@
 #ifndef OCITK_TOOLS_COMMANDS_HPP
 #define OCITK_TOOLS_COMMANDS_HPP
 
-#include <ocitk/cli/options.hpp>
+#include <ocitk/cli/request.hpp>
 #include <ocitk/error.hpp>
 #include <ocitk/runtime/log.hpp>
 

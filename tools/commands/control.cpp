@@ -69,7 +69,7 @@ auto destroy_remains(const surroundings& about, const std::string& id) -> result
   if (auto intent = entry.read_intent()) {
     OCITK_TRY(sys::cgroupfs::kill_all(intent->cgroup_paths));
     OCITK_TRY(sys::cgroupfs::remove(intent->cgroup_paths));
-    OCITK_TRY(stages::rdt::remove(intent->rdt_groups));
+    OCITK_TRY(ocitk::stages::rdt::remove(intent->rdt_groups));
     runtime::run_poststop_hooks(*intent, warnings_of(about));
   }
   OCITK_TRY(entry.remove());

@@ -27,27 +27,27 @@ namespace ocitk::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-using words = std::vector<std::string>;
+using word_list = std::vector<std::string>;
 
 /// The first column of a table.
 template <class Table>
-auto keys_of(const Table& table) -> words {
-  words all;
+auto keys_of(const Table& table) -> word_list {
+  word_list all;
   for (const auto& row : table) all.emplace_back(row.first);
   return all;
 }
 
-auto sorted(words all) -> words {
+auto sorted(word_list all) -> word_list {
   std::ranges::sort(all);
   return all;
 }
 
-auto hook_names() -> words {
-  using stages::hooks::moment;
-  words all;
+auto hook_names() -> word_list {
+  using ocitk::stages::hooks::moment;
+  word_list all;
   for (const auto when : {moment::prestart, moment::create_runtime, moment::create_container, moment::start_container,
                           moment::poststart, moment::poststop})
-    all.emplace_back(stages::hooks::to_string(when));
+    all.emplace_back(ocitk::stages::hooks::to_string(when));
   return all;
 }
 
@@ -57,8 +57,8 @@ auto is_taken(const spec::mount& m) -> bool {
 }
 
 /// Without `idmap` and `ridmap`, as runc has it: clients look at mountExtensions for those.
-auto mount_options() -> words {
-  words all{"bind", "rbind", "remount", "tmpcopyup"};
+auto mount_options() -> word_list {
+  word_list all{"bind", "rbind", "remount", "tmpcopyup"};
   const auto add = [&](std::string_view word, bool recursive_too) {
     if (word.empty()) return;
     all.emplace_back(word);
@@ -81,15 +81,15 @@ auto maps_ids_of_mounts() -> bool {
   return is_taken({.destination = "/x", .type = "bind", .source = "/x", .options = {"bind"}, .uid_mappings = map, .gid_mappings = map});
 }
 
-auto namespaces() -> words {
-  words all;
+auto namespaces() -> word_list {
+  word_list all;
   for (const auto& kind : sys::namespace_kinds) all.emplace_back(kind.type);
   return sorted(std::move(all));
 }
 
-auto capabilities() -> words {
+auto capabilities() -> word_list {
   constexpr int beyond_any = 64;
-  words all;
+  word_list all;
   for (int number = 0; number < beyond_any; ++number)
     if (auto name = privileges::capabilities::name_of(number); privileges::capabilities::number_of(name))
       all.push_back(std::move(name));
@@ -97,18 +97,18 @@ auto capabilities() -> words {
 }
 
 auto seccomp() -> json {
-  auto actions = keys_of(stages::seccomp::detail::actions);
-  if (stages::seccomp::action_of("SCMP_ACT_NOTIFY", {})) actions.emplace_back("SCMP_ACT_NOTIFY");
-  words archs, supported;
-  for (const auto word : stages::seccomp::architecture_words)
-    if (stages::seccomp::architecture_of(word)) archs.emplace_back(word);
-  for (const auto& [word, bit] : stages::seccomp::flag_words)
+  auto actions = keys_of(ocitk::stages::seccomp::detail::actions);
+  if (ocitk::stages::seccomp::action_of("SCMP_ACT_NOTIFY", {})) actions.emplace_back("SCMP_ACT_NOTIFY");
+  word_list archs, supported;
+  for (const auto word : ocitk::stages::seccomp::architecture_words)
+    if (ocitk::stages::seccomp::architecture_of(word)) archs.emplace_back(word);
+  for (const auto& [word, bit] : ocitk::stages::seccomp::flag_words)
     if (sys::knows_seccomp_flag(bit)) supported.emplace_back(word);
   return {{"enabled", true},
           {"actions", sorted(std::move(actions))},
-          {"operators", sorted(keys_of(stages::seccomp::detail::operators))},
+          {"operators", sorted(keys_of(ocitk::stages::seccomp::detail::operators))},
           {"archs", sorted(std::move(archs))},
-          {"knownFlags", sorted(keys_of(stages::seccomp::flag_words))},
+          {"knownFlags", sorted(keys_of(ocitk::stages::seccomp::flag_words))},
           {"supportedFlags", sorted(std::move(supported))}};
 }
 
@@ -122,7 +122,7 @@ auto linux_features() -> json {
           {"apparmor", enabled},
           {"selinux", enabled},
           {"intelRdt", {{"enabled", true}, {"schemata", true}, {"monitoring", true}}},
-          {"memoryPolicy", {{"modes", sorted(keys_of(stages::mempolicy::modes))}, {"flags", sorted(keys_of(stages::mempolicy::flags))}}},
+          {"memoryPolicy", {{"modes", sorted(keys_of(ocitk::stages::mempolicy::modes))}, {"flags", sorted(keys_of(ocitk::stages::mempolicy::flags))}}},
           {"mountExtensions", {{"idmap", {{"enabled", maps_ids_of_mounts()}}}}},
           {"netDevices", enabled}};
 }

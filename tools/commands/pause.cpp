@@ -27,8 +27,8 @@ auto all_words(std::span<const std::string_view> row) -> std::vector<std::string
     if (std::ranges::find(words, word) == words.end()) words.push_back(word);
   };
   for (const auto word : row) add(word);
-  add(stages::load_filter::name);
-  add(stages::execute::name);
+  add(ocitk::stages::load_filter::name);
+  add(ocitk::stages::execute::name);
   return words;
 }
 

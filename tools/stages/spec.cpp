@@ -1,5 +1,6 @@
 #include "tools.hpp"
 
+#include <ocitk/spec/detail/read.hpp>
 #include <ocitk/spec/read.hpp>
 #include <ocitk/spec/validate.hpp>
 #include <ocitk/spec/write.hpp>

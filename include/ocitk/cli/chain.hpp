@@ -104,7 +104,7 @@ inline auto take_back(chain_link& here, init_context& ctx) -> void {
 template <class Stages, class More>
 auto run_stages(const Stages& stages, chain_link& here, More more) -> result<> {
   auto ctx = detail::lent_to(here);
-  auto done = ocitk::detail::pipeline_of(ocitk::detail::stages_of(stages))(ctx);
+  auto done = ocitk::detail::run_each(stages, ctx, always);
   if (done) done = more(ctx);
   detail::take_back(here, ctx);
   return done;

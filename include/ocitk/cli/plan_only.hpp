@@ -17,7 +17,7 @@ inline auto plan_only(tool& self, chain_link& here) -> result<std::string> {
     const standing_at tool{&standpoint::process, "tool"};
     return self.run(here);
   };
-  return watch::plan_text(watch::plan_of(OCITK_TRY(runtime::rehearse(play))));
+  return ocitk::watch::plan_text(ocitk::watch::plan_of(OCITK_TRY(runtime::rehearse(play))));
 }
 
 }  // namespace ocitk::cli

@@ -50,9 +50,13 @@ auto row_of() -> stage_row {
           .summary = std::string{S::summary}};
 }
 
-template <class... Ss>
-auto add_rows(std::vector<stage_row>& rows, const pipeline<Ss...>&) -> void {
-  (rows.push_back(row_of<Ss>()), ...);
+template <class Stages>
+auto add_rows(std::vector<stage_row>& rows, const Stages& stages) -> void {
+  const auto add = [&]<class S>(const S&) {
+    rows.push_back(row_of<S>());
+    return true;
+  };
+  ocitk::detail::each_of(stages, add);
 }
 
 /// `more` behind `list`, but for what is there already.

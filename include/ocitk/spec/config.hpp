@@ -1,6 +1,7 @@
 #ifndef OCITK_SPEC_CONFIG_HPP
 #define OCITK_SPEC_CONFIG_HPP
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,6 +14,9 @@
 /// Plain structs for config.json of runtime-spec 1.3, named as the specification names them.
 /// An optional is a field whose absence means something else than its zero value.
 namespace ocitk::spec {
+
+inline constexpr std::size_t deepest_json = 128;              ///< levels of objects and arrays
+inline constexpr std::size_t largest_json = 16 * 1024 * 1024;  ///< bytes
 
 using strings = std::vector<std::string>;
 using string_map = std::map<std::string, std::string>;

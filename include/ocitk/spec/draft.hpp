@@ -5,6 +5,7 @@
 #include <ocitk/spec/config.hpp>
 #include <ocitk/spec/defaults.hpp>
 #include <ocitk/spec/detail/fields.hpp>
+#include <ocitk/spec/detail/read.hpp>
 #include <ocitk/spec/read.hpp>
 #include <ocitk/spec/write.hpp>
 

@@ -1,0 +1,106 @@
+#ifndef OCITK_CLI_REQUEST_HPP
+#define OCITK_CLI_REQUEST_HPP
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// What a command line asks for: plain structs. options.hpp makes them from words.
+namespace ocitk::cli {
+
+struct global_options {
+  std::string root{};       ///< absolute
+  bool root_given = false;
+  std::string log{};        ///< absolute; empty: standard error
+  bool log_json = false, debug = false, systemd_cgroup = false;
+};
+
+struct launch_options {  ///< of everything that starts a process
+  std::string id{};
+  std::string console_socket{}, pidfd_socket{}, pid_file{};  ///< absolute
+  bool detach = false;
+  int preserve_fds = 0;
+  std::optional<std::string> plan{};  ///< "text" or "json": print what would be done, do nothing
+  std::string trace{};        ///< absolute, or "-" for a time line on standard error
+  std::string stop_before{};  ///< a stage
+  std::string shell_at{};     ///< a stage
+};
+
+struct create_options : launch_options {  ///< of run, too
+  std::string bundle{};  ///< absolute
+  bool no_pivot = false, no_new_keyring = false, keep = false, no_subreaper = false;
+};
+
+struct exec_options : launch_options {
+  std::string process{};  ///< absolute; empty: the container's process with what follows
+  std::vector<std::string> args{}, env{}, additional_gids{}, caps{};
+  std::string cwd{}, user{}, process_label{}, apparmor{};
+  bool tty = false, no_new_privs = false, ignore_paused = false;
+  std::vector<std::string> cgroups{};  ///< "[ctrl[,ctrl]:]path"
+};
+
+struct kill_options {
+  std::string id{}, signal = "SIGTERM";
+  bool all = false;
+};
+
+struct delete_options {
+  std::string id{};
+  bool force = false;
+};
+
+struct list_options {
+  bool json = false, quiet = false;
+};
+
+struct spec_options {
+  std::string bundle{};
+  bool rootless = false;
+};
+
+struct check_options {
+  std::string bundle{};  ///< absolute
+  bool json = false, strict = false;
+};
+
+struct where_options {
+  std::string id{};
+  bool json = false;
+};
+
+struct show_text { std::string text{}; };  ///< help
+struct show_version {};
+struct features_command {};
+struct stages_command { std::string format{}; };  ///< "text", "json" or "markdown"
+struct create_command { create_options options{}; };
+struct run_command { create_options options{}; };
+struct exec_command { exec_options options{}; };
+struct start_command { std::string id{}; };
+struct state_command { std::string id{}; };
+struct kill_command { kill_options options{}; };
+struct delete_command { delete_options options{}; };
+struct list_command { list_options options{}; };
+struct spec_command { spec_options options{}; };
+struct check_command { check_options options{}; };
+struct where_command { where_options options{}; };
+
+using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
+                             kill_command, delete_command, list_command, spec_command, stages_command, check_command,
+                             where_command, exec_command, features_command>;
+
+struct request {
+  global_options global{};
+  std::string name{};  ///< of the command
+  command what{};
+};
+
+struct usage_error {
+  std::string message{};
+  std::string to_stdout{};  ///< the help that comes with a wrong number of arguments
+  global_options global{};  ///< as far as understood: the message goes to that log
+};
+
+}  // namespace ocitk::cli
+
+#endif
