@@ -94,7 +94,7 @@ inline auto wait_for_hooks(const newborn& n) -> result<> {
   return await(n.parent, word::hooked);
 }
 
-/// In a user namespace of its own init is nobody until the maps are there.
+/// In a new user namespace init is nobody until the maps are there, in a joined one until it says who it is.
 inline auto become_root_inside() -> result<> {
   OCITK_TRY(sys::set_gid(0));
   return sys::set_uid(0);
@@ -187,8 +187,8 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
   if (n.waits_for_maps) {
     n.publish(ctx.spec.linux.creates("user") ? "waits for its id maps" : "waits for its parent");
     OCITK_TRY(await(n.parent, word::mapped, &ctx.clock_offsets));
-    if (ctx.spec.linux.creates("user")) OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   }
+  if (ctx.spec.linux.has("user")) OCITK_TRY(in_stage("idmap", [] { return become_root_inside(); }));
   OCITK_TRY(sys::set_dumpable(false));  // processes inside must not look into us while we hold what is the host's
   return confine(ctx, n, pauses, confine_early, confine_late);
 }

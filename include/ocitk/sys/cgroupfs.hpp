@@ -82,15 +82,23 @@ struct membership {
   bool is_v2 = false;
 };
 
+/// Is a mount on `above` in the way to `path`? One on the root is not: who stands there already looks below it.
+inline auto is_covered(std::string_view path, std::string_view above) -> bool {
+  return above != "/" && path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
+}
+
+/// The mounts of control groups that can be reached: what a later mount covers is listed too, but not there.
 inline auto cgroup_mounts(std::string_view mountinfo) -> std::vector<mount_line> {
   std::vector<mount_line> mounts;
   for (const auto& line : split(mountinfo, '\n')) {
     const auto dash = line.find(" - ");
-    if (dash == std::string::npos || line.compare(dash + 3, 6, "cgroup") != 0) continue;
+    if (dash == std::string::npos) continue;
     const auto before = split(std::string_view{line}.substr(0, dash), ' ');
     const auto after = split(std::string_view{line}.substr(dash + 3), ' ');
     if (before.size() < 6 || after.size() < 3) continue;
-    mounts.push_back({unescaped(before[3]), unescaped(before[4]), after[0], split(after.back(), ',')});
+    const auto point = unescaped(before[4]);
+    std::erase_if(mounts, [&](const auto& m) { return is_covered(m.mountpoint, point); });
+    if (after[0].starts_with("cgroup")) mounts.push_back({unescaped(before[3]), point, after[0], split(after.back(), ',')});
   }
   return mounts;
 }

@@ -83,6 +83,20 @@ TEST_CASE("cgroup: v1 without a unified tree") {
   CHECK(layout.find("memory")->mountpoint == "/cg/mem ory");
 }
 
+TEST_CASE("cgroupfs: what a later mount covers is not there") {
+  const std::string v1 = "30 20 0:29 / /sys/fs/cgroup rw - tmpfs t rw\n31 30 0:30 / /sys/fs/cgroup/memory rw - cgroup c rw,memory\n";
+  const std::string v2 = "40 30 0:31 / /sys/fs/cgroup rw - cgroup2 none rw\n", self = "4:memory:/a\n0::/b\n";
+  CHECK(fs::parse_layout(v1, self).find("memory") != nullptr);
+  CHECK(fs::parse_layout(v1 + "50 20 0:40 / / rw - ext4 d rw\n", self).find("memory") != nullptr);
+  CHECK(fs::parse_layout(v1 + "50 20 0:40 / /sys/fs/cgroup/mem rw - ext4 d rw\n", self).find("memory") != nullptr);
+  CHECK(fs::parse_layout(v1 + "50 20 0:40 / /sys/fs/cgroup/memory rw - ext4 d rw\n", self).find("memory") == nullptr);
+  const auto layout = fs::parse_layout(v1 + v2, self);
+  CHECK(layout.pure_v2);
+  CHECK(layout.find("memory") == nullptr);
+  REQUIRE(layout.unified() != nullptr);
+  CHECK(layout.unified()->own == "/b");
+}
+
 TEST_CASE("cgroup: damaged kernel text yields nothing instead of a crash") {
   CHECK(fs::parse_layout("", "").hierarchies.empty());
   CHECK(fs::parse_layout("1 2 - cgroup\n - cgroup2\n31 - cgroup a b\n", "0::/\n::\nx\n1:cpu\n").hierarchies.empty());
