@@ -3,6 +3,7 @@
 #include "stages/tools.hpp"
 
 #include <ocitk/cli/options.hpp>
+#include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/self_protection.hpp>
 #include <ocitk/sys/io.hpp>
 
@@ -55,9 +56,12 @@ auto is_real_root() -> bool {
   return initial || (user != nullptr && std::string_view{user} == "root");
 }
 
+auto runs_protected(const cli::request& r) -> bool { return r.name == "create" || r.name == "run" || r.name == "exec"; }
+
 struct dispatcher {
   const tools::surroundings& about;
   char** argv;
+  const std::string& name;
 
   auto operator()(const cli::show_text& c) const -> result<int> {
     OCITK_TRY(sys::write_all(fd_ref::of(1), c.text));
@@ -85,6 +89,7 @@ struct dispatcher {
   auto protected_from_now(Command command, const Options& options) const -> result<int> {
     if (!options.plan) OCITK_TRY(runtime::protect_self(argv, environ));  // a plan enters nothing
     OCITK_TRY(close_later());
+    about.log.write(runtime::level::debug, "command " + name);  // once: not before the exec of the copy
     return command(about, options);
   }
 };
@@ -114,8 +119,8 @@ auto execute(const cli::request& request, char** argv) -> int {
     return 1;
   }
   const tools::surroundings about{.global = request.global, .log = *log};
-  log->write(runtime::level::debug, "command " + request.name);
-  const auto code = descriptors ? std::visit(dispatcher{about, argv}, request.what) : result<int>{std::unexpected(descriptors.error())};
+  if (!runs_protected(request)) log->write(runtime::level::debug, "command " + request.name);
+  const auto code = descriptors ? std::visit(dispatcher{about, argv, request.name}, request.what) : result<int>{std::unexpected(descriptors.error())};
   if (code) return *code;
   log->fatal(code.error(), title_for(request.name, code.error()));
   return request.name == "exec" ? 255 : 1;
@@ -130,6 +135,7 @@ auto main(int argc, char** argv) -> int {
   (void)std::signal(SIGPIPE, SIG_IGN);  // a vanished reader is an error of write(2); the payload gets the default back
   try {
     const std::vector<std::string> words{argv + std::min(argc, 1), argv + argc};
+    runtime::only_runcs_words = argc > 0 && cli::is_called_runc(argv[0]);
     const auto root = cli::default_root(is_real_root(), std::getenv("XDG_RUNTIME_DIR"));
     const auto request = cli::parse(words, argc > 0 ? argv[0] : "ocitk", root);
     return request ? execute(*request, argv) : refuse(request.error());

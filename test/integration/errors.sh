@@ -54,6 +54,17 @@ bad_interpreter() {
   same "$(wc -l <<<"$out")" 1
   has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
+called_runc() {  # no word more than runc's where callers compare
+  ln -sf "$OCITK" "$DIR/runc"; printf '#!/none\n' >"$DIR/rootfs/bad"; chmod +x "$DIR/rootfs/bad"
+  same "$("$DIR/runc" --root "$STATE" run -b "$(bundle bi '.process.args = ["/bad"]')" "$TAG-1" 2>&1 || true)" "exec /bad: no such file or directory"
+  has "$("$DIR/runc" --version)" "runc version "
+}
+debug_records() {
+  local b out command; b=$(bundle dbg '.process.args = ["true"]')
+  out=$(rt --debug --log-format json run -b "$b" "$TAG-1" 2>&1)
+  same "$(jq -r .msg <<<"$out")" "command run"
+  out=$(rt --debug --log-format json list 2>&1 >/dev/null); same "$(jq -r .msg <<<"$out")" "command list"
+}
 not_supported() {
   refused "$(bundle ns '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}')" "not supported yet" "config.json#/linux/seccomp/listenerPath"
 }
@@ -86,6 +97,8 @@ case_ "bad and unknown ids" ids
 case_ "a used id" used_id
 case_ "a missing program is an error of create" missing_program
 case_ "a bad interpreter is one line of the container and 255" bad_interpreter
+case_ "a program called runc has runc's words" called_runc
+case_ "a command is recorded once" debug_records
 case_ "what is not supported yet is refused" not_supported
 case_ "a limit the kernel refuses" bad_limit
 case_ "wrong usage" usage

@@ -9,6 +9,8 @@ masks() {
   has "$(inside 'echo 1 >/proc/sys/kernel/panic || true' 2>&1)" "Read-only file system"
   has "$(inside 'touch /x || true' 2>&1)" "Read-only file system"
   hasnt "$(inside 'touch /x; rm /x' '.root.readonly = false' 2>&1)" "Read-only"
+  same "$(inside 'grep -c " /sys/firmware " /proc/self/mountinfo; grep -c " /proc/sys " /proc/self/mountinfo' \
+    '.linux.maskedPaths += ["/sys/firmware"] | .linux.readonlyPaths += ["/proc/sys"]' | tr '\n' ' ')" "1 1 "
 }
 devices() {
   same "$(inside 'for d in null zero full random urandom tty; do stat -c "%t:%T %a" /dev/$d; done' | tr '\n' ' ')" \
@@ -56,6 +58,7 @@ joined() {
 user_namespace() {
   local maps='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
   same "$(inside 'id -u; awk "{print \$2}" /proc/self/uid_map; ls -ln /dev/null | awk "{print \$3}"; touch /x 2>/dev/null || echo no' "$maps | .root.readonly = false" | tr '\n' ' ')" "0 100000 65534 no "
+  joined_user_namespace
   chmod 700 "$DIR"  # the container's root cannot reach the rootfs by path
   same "$(inside 'echo there' "$maps")" there
 }
@@ -65,6 +68,14 @@ limits() {
   local values; values=$(cat $(find /sys/fs/cgroup -path "*$TAG-1/memory.limit_in_bytes" -o -path "*$TAG-1/cpu.shares" -o -path "*$TAG-1/pids.max" -o -path "*$TAG-1/memory.max") | sort -n | tr '\n' ' ')
   rt delete -f "$TAG-1"
   has "$values" 33554432; has "$values" "33 "
+}
+joined_user_namespace() {  # root of a joined one makes files and mounts as of its own
+  local b pid; b=$(sh_bundle usr 'sleep 100' "$maps")
+  rt run -d -b "$b" "$TAG-2" </dev/null >/dev/null 2>&1
+  pid=$(rt state "$TAG-2" | jq .pid)
+  same "$(inside 'id -u; cat /proc/self/setgroups; awk "{print \$2}" /proc/self/uid_map; stat -c %u /dev/pts' \
+    ".linux.namespaces += [{type: \"user\", path: \"/proc/$pid/ns/user\"}]" | tr '\n' ' ')" "0 allow 100000 0 "
+  rt delete -f "$TAG-2"
 }
 hostile_rootfs() {  # links in the image lead nowhere but into the image
   make_rootfs "$DIR/evil"; mkdir "$DIR/victim"

@@ -113,6 +113,34 @@ bad_state_hides_nothing() {  # F4, F5
   has "$(rt create -b "$b" "$TAG-3" 2>&1 || true)" "container with given ID already exists"
   rt delete -f "$TAG-2"; rt delete -f "$TAG-3"; rt delete -f "$TAG-1"
 }
+created_and_signalled() {  # a container that waits for start has no payload that would handle signals
+  local b sig; b=$(sh_bundle waits 'sleep 100')
+  for sig in TERM INT HUP QUIT; do
+    rt create -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1
+    rt kill "$TAG-1" $sig
+    until_ 5 status_is "$TAG-1" stopped
+    rt delete "$TAG-1"
+  done
+}
+waits_with_little() {  # no descriptor of the setup stays open while a container waits
+  rt create -b "$(sh_bundle fds 'sleep 100')" --pid-file "$DIR/pid" "$TAG-1" </dev/null >/dev/null 2>&1
+  same "$(for f in "/proc/$(cat "$DIR/pid")"/fd/*; do readlink "$f"; done | grep -v '^/dev/null$\|exec.fifo')" ""
+  rt delete "$TAG-1"
+}
+orphans() {  # without a PID namespace processes outlive init
+  local b kill; b=$(sh_bundle orphans 'sleep 1000 & sleep 1001 & wait' '.linux.namespaces |= map(select(.type != "pid"))')
+  for kill in kill 'kill --all'; do
+    rt run -d -b "$b" --pid-file "$DIR/pid" "$TAG-1" </dev/null >/dev/null 2>&1
+    until_ 5 eval '[ "$(our_processes | wc -l)" = 3 ]'
+    kill -9 "$(cat "$DIR/pid")"; until_ 5 status_is "$TAG-1" stopped
+    has "$(rt kill "$TAG-1" TERM 2>&1 || true)" "container not running"
+    same "$(our_processes | wc -l)" 2
+    rt $kill "$TAG-1" KILL
+    same "$(our_processes)" ""
+    has "$(rt kill "$TAG-1" KILL 2>&1 || true)" "container not running"
+    rt delete "$TAG-1"
+  done
+}
 
 case_ "run passes stdin, stdout and stderr" foreground
 case_ "run passes ten megabytes" big_output
@@ -120,6 +148,9 @@ case_ "create, start, kill and delete tell the states of a container" step_by_st
 case_ "run -d leaves the container running" detached
 case_ "a created container is deleted without force" created_is_deletable
 case_ "run --keep leaves a stopped container" kept
+case_ "a created container ends at a signal that ends processes" created_and_signalled
+case_ "a container that waits holds no descriptor of its setup" waits_with_little
+case_ "kill KILL reaches what outlived init" orphans
 case_ "start of a container whose init died fails at once" init_dies_before_start
 case_ "create leaves no process of ours above init" reparented
 case_ "umask, SIGCHLD and closed streams of the caller change nothing" careless_callers

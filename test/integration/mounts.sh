@@ -240,6 +240,17 @@ for (mount,) in struct.iter_unpack("Q", ids[:8 * n]):
 print(*sorted(found))
 PYTHON
 }
+paths_inside() {  # a path of the host that leads into the root is one of the container
+  make_rootfs "$DIR/in"; mkdir -p "$DIR/in/data" "$DIR/in/seen" "$DIR/in/again"; ln -sf "$DIR/secret" "$DIR/in/again/link"; echo no >"$DIR/secret"
+  volume; mkdir -p "$V/shut/x"; echo yes >"$V/shut/x/file"; chmod 700 "$V"
+  local filter user
+  filter=".root.path = \"$DIR/in\" | $(with /data none "$V/shut" rbind) | $(with "$DIR/in/seen" none "$DIR/in/data/x" rbind)"
+  for user in . "$USERNS"; do
+    same "$(inside 'cat /seen/file; test -e /tmp/ot* && echo made' "$user | $filter" 2>&1)" yes
+  done
+  # an image cannot have files of the host bound into it
+  refused ".root.path = \"$DIR/in\" | $(with /seen none "$DIR/in/again/link" bind)" "no such file or directory"
+}
 no_mount_namespace() {
   local filter='.linux.namespaces |= map(select(.type != "mount")) | del(.mounts, .linux.maskedPaths, .linux.readonlyPaths) | .root.readonly = false'
   same "$(inside 'echo $(pwd); ls -d /bin /etc' "$filter" | tr '\n' ' ')" "/ /bin /etc "
@@ -376,6 +387,7 @@ case_ "tmpcopyup in a user namespace" copy_up_in_user_namespace
 case_ "tmpcopyup leaves out what is mounted below" copy_up_mounts_below
 case_ "copy-symlink, src-nofollow, dest-nofollow" symlinks
 case_ "--no-pivot" no_pivot
+case_ "a path that leads into the root" paths_inside
 case_ "without a mount namespace" no_mount_namespace
 case_ "flags that a user namespace may not touch" locked_flags
 case_ "sysfs, mqueue, devpts" kernel_filesystems

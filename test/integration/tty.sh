@@ -42,7 +42,17 @@ refusals() {
   has "$(rt create -b "$b" --console-socket "$DIR/none" "$TAG-1" 2>&1 </dev/null || true)" "no such file or directory"
   has "$(rt create -b "$(sh_bundle plain true)" --console-socket "$DIR/none" "$TAG-1" 2>&1 </dev/null || true)" "cannot use console socket"
 }
+at_terminal() { python3 "$(dirname "$0")/../support/at_terminal.py" sh -c "$1" </dev/null; }
+newlines() {  # through a pipe as the payload wrote them, on a terminal once returned
+  local b; b=$(tty_bundle nl 'printf "a\nb\n"')
+  same "$(at_terminal "'$OCITK' --root '$STATE' run -b '$b' '$TAG-1' | od -An -c" | tr -d ' \r\n')" 'a\nb\n'
+  rt run -d -b "$(sh_bundle up 'sleep 100')" "$TAG-2" </dev/null >/dev/null 2>&1
+  same "$(at_terminal "'$OCITK' --root '$STATE' exec -t '$TAG-2' printf 'a\\nb\\n' | od -An -c" | tr -d ' \r\n')" 'a\nb\n'
+  same "$(at_terminal "'$OCITK' --root '$STATE' exec -t '$TAG-2' printf 'a\\nb\\n'" | od -An -c | tr -d ' \n')" 'a\r\nb\r\n'
+  rt delete -f "$TAG-2"
+}
 case_ "run gives the payload a terminal of the caller's size" foreground
+case_ "newlines go through a pipe unchanged" newlines
 case_ "create hands one terminal to the console socket" console_socket
 case_ "a terminal without a taker is refused" refusals
 finish

@@ -48,6 +48,16 @@ auto kill_everything(const found& c) -> result<> {
   return sys::cgroupfs::thaw(c.known.cgroup_paths);  // a frozen process does not die (threat F18)
 }
 
+/// Without a PID namespace of its own processes outlive init.
+///
+/// Returns  whether there were any
+auto kill_orphans(const found& c) -> result<bool> {
+  if (c.known.own_pid_namespace || c.known.cgroup_paths.empty()) return false;
+  const bool any = !OCITK_TRY(sys::cgroupfs::pids(c.known.cgroup_paths)).empty();
+  OCITK_TRY(sys::cgroupfs::kill_all(c.known.cgroup_paths));
+  return any;
+}
+
 auto await_death(const found& c) -> result<> {
   if (!alive(c.now)) return {};
   const bool dead = OCITK_TRY(sys::wait_exit(c.now.pidfd, longest_death));
@@ -109,9 +119,8 @@ auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> 
   if (!number) return failure(fmt::format("unknown signal \"{}\"", o.signal));
   const auto c = OCITK_TRY(look_up(about, o.id));
   if (!alive(c.now)) {
-    if (*number == SIGKILL && !c.known.own_pid_namespace && !c.known.cgroup_paths.empty())
-      OCITK_TRY(sys::cgroupfs::kill_all(c.known.cgroup_paths));
-    if (o.all) return 0;
+    const bool killed = *number == SIGKILL && OCITK_TRY(kill_orphans(c));
+    if (killed || o.all) return 0;
     return failure("container not running");
   }
   if (*number == SIGKILL) {

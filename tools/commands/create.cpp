@@ -71,8 +71,8 @@ auto begin_foreground(const surroundings& about, const loaded& from, const cli::
     birth.stdio = std::move(pipes.theirs);
   }
   auto nascent = OCITK_TRY(runtime::conceive(store, std::move(birth)));
-  auto terminal = std::move(nascent.init.terminal);
   auto child = OCITK_TRY(deliver(about, nascent, o));
+  auto terminal = std::move(nascent.init.terminal);
   OCITK_TRY(runtime::follow_up(nascent, child, warnings_of(about)));
   return in_foreground{std::move(signals), std::move(pipes), std::move(nascent), std::move(terminal), std::move(child)};
 }

@@ -3,6 +3,7 @@
 #include <ocitk/runtime/console.hpp>
 #include <ocitk/runtime/pid_file.hpp>
 #include <ocitk/runtime/rehearsal.hpp>
+#include <ocitk/runtime/relay.hpp>
 #include <ocitk/sys/io.hpp>
 #include <ocitk/sys/socket.hpp>
 #include <ocitk/watch/plan_text.hpp>
@@ -104,6 +105,7 @@ auto hand_over(const surroundings& about, const runtime::ready_init& init, const
     -> result<> {
   for (const auto& text : init.warnings) about.log.write(runtime::level::warning, text);
   if (!o.console_socket.empty()) OCITK_TRY(runtime::send_console(o.console_socket, init.terminal_name, init.terminal));
+  else if (init.terminal && !rehearsing()) OCITK_TRY(runtime::adapt_terminal(init.terminal));
   if (!o.pidfd_socket.empty()) OCITK_TRY(send_pidfd(o.pidfd_socket, kind, init.process.pidfd()));
   if (!o.pid_file.empty()) OCITK_TRY(runtime::write_pid_file(o.pid_file, init.process.pid()));
   return {};

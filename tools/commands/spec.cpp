@@ -34,7 +34,7 @@ auto list_stages(std::string_view format) -> result<int> {
 
 /// Callers that know runc only understand a first line that starts with its name.
 auto print_version(std::string_view program) -> result<int> {
-  const auto name = program.ends_with("runc") ? "runc" : "ocitk";
+  const auto name = cli::is_called_runc(program) ? "runc" : "ocitk";
   const auto* seccomp = ::seccomp_version();
   const auto text = fmt::format("{} version {}\ncommit: {}\nspec: {}\nlibseccomp: {}.{}.{}\n", name, OCITK_VERSION,
                                 OCITK_COMMIT, spec::oci_version, seccomp->major, seccomp->minor, seccomp->micro);

@@ -110,10 +110,16 @@ inline auto default_root(bool is_real_root, const char* xdg_runtime_dir) -> std:
   return "/run/ocitk";
 }
 
-inline auto help_text() -> std::string {
-  std::string text =
-      "NAME:\n   ocitk - run containers by the OCI runtime specification\n\n"
-      "USAGE:\n   ocitk [global options] command [command options] [arguments...]\n\nCOMMANDS:\n";
+/// Whoever installs the program as `runc` has callers that look for this name, and for runc's words.
+inline auto is_called_runc(std::string_view program) -> bool {
+  return program.substr(program.rfind('/') + 1) == "runc";  // npos + 1 is 0
+}
+
+inline auto help_text(std::string_view program) -> std::string {
+  const bool as_runc = is_called_runc(program);
+  std::string text = fmt::format("NAME:\n   {0} - {1}\n\nUSAGE:\n   {0} [global options] command [command options] [arguments...]\n\nCOMMANDS:\n",
+                                 as_runc ? "runc" : "ocitk",
+                                 as_runc ? "Open Container Initiative runtime" : "run containers by the OCI runtime specification");
   for (const auto& [name, about] : detail::commands) text += fmt::format("   {:<10} {}\n", name, about);
   detail::parser p{""};
   global_options g;
@@ -133,7 +139,7 @@ class command_line {
 
   auto parse(const std::string& name, const std::vector<std::string>& words) -> std::expected<void, usage_error> {
     out_.name = name;
-    if (name == "help" || name == "h") return show(help_text());
+    if (name == "help" || name == "h") return show(help_text(program_));
     if (name == "create") return make<create_command>(words, false);
     if (name == "run") return make<run_command>(words, true);
     if (name == "exec") return exec(words);
@@ -163,7 +169,7 @@ class command_line {
   /// Parses and checks the number of positionals; false when help was asked for instead.
   auto take(parser& p, const std::vector<std::string>& words, std::size_t least, std::size_t most, bool stop = false)
       -> std::expected<bool, usage_error> {
-    const auto usage = fmt::format("ocitk {} [command options]{}", out_.name, least > 0 ? " <container-id>" : "");
+    const auto usage = fmt::format("{} {} [command options]{}", is_called_runc(program_) ? "runc" : "ocitk", out_.name, least > 0 ? " <container-id>" : "");
     if (auto done = p.parse(words, stop); !done)
       return std::unexpected(usage_error{.message = done.error().message, .to_stdout = p.text(usage)});
     if (p.help) {
@@ -347,7 +353,7 @@ inline auto parse(const std::vector<std::string>& words, const std::string& prog
   const auto at = detail::split_at_command(words, {"root", "log", "log-format", "rootless", "criu"});
   const auto middle = words.begin() + static_cast<std::ptrdiff_t>(std::min(at, words.size()));
   if (auto done = global.parse({words.begin(), middle}, false); !done)
-    return std::unexpected(usage_error{.message = done.error().message, .to_stdout = help_text()});
+    return std::unexpected(usage_error{.message = done.error().message, .to_stdout = help_text(program)});
   for (auto word = words.begin(); word != middle; ++word)
     if (word->starts_with("--root") || word->starts_with("-root")) r.global.root_given = !word->contains("less");
   r.global.root = detail::without_trailing_slashes(detail::absolute(r.global.root));
@@ -365,7 +371,7 @@ inline auto parse(const std::vector<std::string>& words, const std::string& prog
     return r;
   }
   if (global.help || middle == words.end()) {
-    r.what = show_text{help_text()};
+    r.what = show_text{help_text(program)};
     return r;
   }
   if (auto done = detail::command_line{r, program}.parse(*middle, {middle + 1, words.end()}); !done)

@@ -159,7 +159,8 @@ class parser {
     return {};
   }
   [[nodiscard]] auto text(const std::string& usage) const -> std::string {
-    return "NAME:\n   ocitk - " + app_.get_description() + "\n\nUSAGE:\n   " + usage + "\n\nOPTIONS:\n" + list();
+    const auto name = usage.substr(0, usage.find(" ["));  // of the program and its command
+    return "NAME:\n   " + name + " - " + app_.get_description() + "\n\nUSAGE:\n   " + usage + "\n\nOPTIONS:\n" + list();
   }
   /// The options alone, a line each.
   [[nodiscard]] auto list() const -> std::string {

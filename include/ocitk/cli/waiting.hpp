@@ -76,6 +76,7 @@ inline auto await_terminal(fd_ref relay, fd_ref signals, fd_ref pidfd) -> result
 inline auto wait_for(const watch& w, const sys::child& child, const unique_fd& relay) -> result<int> {
   runtime::foreground f{.pid = child.pid, .pidfd = child.pidfd.get(), .signals = w.signals().get()};
   if (relay) f.terminal = OCITK_TRY(detail::await_terminal(relay, w.signals(), child.pidfd));
+  if (f.terminal) OCITK_TRY(runtime::adapt_terminal(f.terminal));
   return runtime::run_foreground(std::move(f));
 }
 

@@ -8,6 +8,8 @@
 #include <ocitk/sys/mountinfo.hpp>
 #include <ocitk/text.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +95,10 @@ class cut_volumes {
   std::vector<sys::listed_mount> mounts_{};
 };
 
+inline auto is_repeated(const std::vector<std::string>& paths, std::size_t i) -> bool {
+  return std::find(paths.begin(), paths.begin() + static_cast<std::ptrdiff_t>(i), paths[i]) != paths.begin() + static_cast<std::ptrdiff_t>(i);
+}
+
 inline auto mask(fd_ref root, const std::string& path, covers& with, cut_volumes& volumes) -> result<> {
   const auto target = sys::open_in_root(root, path);
   if (!target && means_missing(target.error())) return {};
@@ -114,7 +120,7 @@ inline auto make_read_only(fd_ref root, const std::string& path, cut_volumes& vo
 
 }  // namespace detail
 
-/// Reads    /linux/maskedPaths, /linux/readonlyPaths, /linux/mountLabel; missing ones are skipped
+/// Reads    /linux/maskedPaths, /linux/readonlyPaths, /linux/mountLabel; missing and repeated ones are skipped
 /// Process  init, after every other mount
 /// Calls    openat2(2), open_tree(2), mount_setattr(2), move_mount(2), fsopen(2) of one tmpfs
 inline auto protect(const init_context& ctx) -> result<> {
@@ -122,11 +128,11 @@ inline auto protect(const init_context& ctx) -> result<> {
   detail::covers covers{linux.mount_label};
   detail::cut_volumes volumes{ctx.spec};
   for (std::size_t i = 0; i < linux.readonly_paths.size(); ++i)
-    OCITK_TRY(at(filled("/linux/readonlyPaths/{}", i), [&] {
+    if (!detail::is_repeated(linux.readonly_paths, i)) OCITK_TRY(at(filled("/linux/readonlyPaths/{}", i), [&] {
       return trying(linux.readonly_paths[i], detail::make_read_only(ctx.rootfs, linux.readonly_paths[i], volumes));
     }));
   for (std::size_t i = 0; i < linux.masked_paths.size(); ++i)
-    OCITK_TRY(at(filled("/linux/maskedPaths/{}", i), [&] {
+    if (!detail::is_repeated(linux.masked_paths, i)) OCITK_TRY(at(filled("/linux/maskedPaths/{}", i), [&] {
       return trying(linux.masked_paths[i], detail::mask(ctx.rootfs, linux.masked_paths[i], covers, volumes));
     }));
   return {};

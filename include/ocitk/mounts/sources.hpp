@@ -25,6 +25,13 @@ inline auto host_path(const init_context& ctx, const std::string& path) -> std::
   return path.starts_with('/') ? path : ctx.bundle + "/" + path;
 }
 
+/// What of a path of the host is behind the container's root, as "/etc/hosts"; empty: not below it, by the words alone.
+inline auto behind_root(const init_context& ctx, const std::string& path) -> std::string {
+  const auto root = clean(host_path(ctx, ctx.spec.root->path));
+  const auto cleaned = clean(path);
+  return root != "/" && cleaned.starts_with(root + "/") ? cleaned.substr(root.size()) : std::string{};
+}
+
 /// The tables of an id-mapped mount; empty: those of the container's user namespace.
 struct id_tables {
   std::vector<spec::id_mapping> uids{}, gids{};
@@ -81,6 +88,11 @@ inline auto clone_source(const std::string& path, const plan& p) -> result<uniqu
   auto itself = OCITK_TRY(sys::clone_mount_itself(path, p.recursive));
   if (S_ISLNK(OCITK_TRY(sys::status_of(itself)).st_mode)) return itself;
   return sys::clone_mount(fd_ref::cwd(), path, p.recursive);
+}
+
+/// A source inside the container's root is what the entries before have made of it, and no link of the image leads out.
+inline auto clone_inside(const init_context& ctx, const std::string& path, const plan& p) -> result<unique_fd> {
+  return sys::clone_mount(OCITK_TRY(sys::open_in_root(ctx.rootfs, path)), p.recursive);
 }
 
 /// Lent mounts are descriptors, and those are counted: what can be done without goes without.
@@ -153,7 +165,10 @@ inline auto lend_ids(const init_context& ctx, int init_pid) -> result<> {
 inline auto source_of(init_context& ctx, std::size_t index, const plan& p) -> result<unique_fd> {
   const bool lent = index < ctx.mount_sources.size() && ctx.mount_sources[index];
   if (lent && p.ids.wanted) return std::move(ctx.mount_sources[index]);
-  auto tree = detail::clone_source(host_path(ctx, ctx.spec.mounts[index].source), p);
+  const auto path = host_path(ctx, ctx.spec.mounts[index].source);
+  const auto inside = behind_root(ctx, path);
+  if (!inside.empty() && !p.ids.wanted && !p.source_nofollow && !p.copy_symlink) return detail::clone_inside(ctx, inside, p);
+  auto tree = detail::clone_source(path, p);
   if (!tree && tree.error().code == EACCES && lent) return std::move(ctx.mount_sources[index]);
   if (!tree || !p.ids.wanted) return tree;
   const auto tables = OCITK_TRY(tables_for(p.ids, ctx.spec.linux));

@@ -216,6 +216,7 @@ inline auto remount(const init_context& ctx, const plan& p) -> result<unique_fd>
 inline auto mount_one(init_context& ctx, std::size_t index) -> result<> {
   const auto& m = ctx.spec.mounts[index];
   auto p = OCITK_TRY(plan_for(m));
+  if (auto inside = behind_root(ctx, p.destination); !inside.empty()) p.destination = std::move(inside);  // as runc takes it
   if (!m.destination.starts_with('/'))
     ctx.warnings.push_back(
         filled("mount destination {} is not absolute, taken as {}", m.destination, p.destination));

@@ -239,7 +239,10 @@ inline auto run_last_hooks(const init_context& ctx, const payload& p) -> result<
 inline auto start(const init_context& ctx, const newborn& n, const payload& p) -> result<> {
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
-  if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
+  if (n.gate) {
+    OCITK_TRY(die_of_signals());
+    OCITK_TRY(wait_at_gate(n.gate));
+  }
   n.publish(stages::run_create_container_hooks::name);
   OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
@@ -269,7 +272,7 @@ template <class SetUp>
   if (auto done = pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
   n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
-  ctx.console.reset();
+  for (auto* of_setup : {&ctx.console, &ctx.devpts, &ctx.rootfs}) of_setup->reset();  // the gate may stay shut for days
   if (auto done = await(n.parent, word::go); !done) give_up(done.error());
   if (n.gate) n.parent.close();  // else it tells by its end when the payload runs
   n.publish(n.gate ? "waits at the gate for start" : "exec");

@@ -187,6 +187,15 @@ class foreground_loop {
 
 }  // namespace detail
 
+/// Newlines go to a pipe or a file as the payload writes them; a caller's terminal, which run_foreground() puts into raw
+/// mode, shows what the container's made of them. To be called before the payload runs.
+///
+/// Calls  tcsetattr(3) ONLCR
+inline auto adapt_terminal(fd_ref master) -> result<> {
+  if (::isatty(0) == 1 && ::isatty(1) == 1) return {};
+  return sys::leave_newlines_alone(master);
+}
+
 /// Copies, forwards and waits until the payload is gone and what it said is passed on.
 ///
 /// Process  parent

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 /// Between create and start init waits at a FIFO, exec.fifo in the container's directory. Init holds it open for
 /// reading and writing, so it never sees an end; `start` opens it for writing without waiting, which fails at once
@@ -26,6 +27,24 @@ inline constexpr const char* gate_name = "exec.fifo";
 inline auto make_gate(fd_ref dir) -> result<unique_fd> {
   OCITK_TRY(trying(gate_name, checked(sys::kernel::mknodat(dir.get(), gate_name, S_IFIFO | 0600, 0), "mkfifo")));
   return sys::open_at(dir, gate_name, O_RDWR | O_NOFOLLOW);
+}
+
+/// The first process of a PID namespace is not reached by a signal it has no handler for: a container that waits ends at
+/// a TERM, INT, HUP or QUIT as any other process would. execve(2) takes the handlers away.
+///
+/// Process  init
+/// Calls    sigaction(2), sigprocmask(2)
+inline auto die_of_signals() -> result<> {
+  constexpr int by_signal = 128;
+  struct sigaction end {};
+  end.sa_handler = [](int number) { ::_exit(by_signal + number); };
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    OCITK_TRY(checked(::sigaction(number, &end, nullptr), "sigaction"));
+    ::sigaddset(&ours, number);
+  }
+  return checked(::sigprocmask(SIG_UNBLOCK, &ours, nullptr), "sigprocmask");
 }
 
 /// Blocks until `start` writes its byte.

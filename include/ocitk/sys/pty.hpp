@@ -62,7 +62,7 @@ inline auto make_controlling(fd_ref terminal) -> result<> {
   return checked(kernel::ioctl(terminal.get(), TIOCSCTTY, "TIOCSCTTY", 0, "0"), "ioctl(TIOCSCTTY)");
 }
 
-/// Output newlines stay as they are: the caller's own terminal translates them.
+/// Output newlines stay as they are.
 inline auto leave_newlines_alone(fd_ref terminal) -> result<> {
   termios mode{};
   OCITK_TRY(checked(::tcgetattr(terminal.get(), &mode), "tcgetattr"));

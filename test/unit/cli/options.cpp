@@ -26,6 +26,16 @@ TEST_CASE("options: one dash or two, values beside or behind, before or after th
   }
 }
 
+TEST_CASE("options: a program called runc says so") {
+  const auto help = [](const std::string& program, std::vector<std::string> words) {
+    return std::get<show_text>(parse(words, program, "/run/ocitk")->what).text;
+  };
+  CHECK(help("/usr/sbin/runc", {"-h"}).starts_with("NAME:\n   runc - Open Container Initiative runtime\n"));
+  CHECK(help("runc", {"create", "-h"}).starts_with("NAME:\n   runc create - make a container\n"));
+  CHECK(help("ocitk", {"--help"}).starts_with("NAME:\n   ocitk - "));
+  CHECK(help("/opt/notrunc", {"run", "--help"}).starts_with("NAME:\n   ocitk run - "));
+}
+
 TEST_CASE("options: globals stand before the command") {
   const auto r = understand({"--root", "/r/", "--log-format=json", "--debug", "list", "-q"});
   REQUIRE(r);

@@ -25,7 +25,7 @@ auto v2(std::string own = "/user.slice/me.scope") -> fs::layout {
 
 auto v1_places() -> std::vector<cgroup::place> {
   std::vector<cgroup::place> places;
-  for (const char* name : {"cpuset", "devices", "memory", "cpu", "pids", "blkio"})
+  for (const char* name : {"cpuset", "devices", "memory", "cpu", "pids", "blkio", "hugetlb", "net_cls", "net_prio", "rdma"})
     places.push_back({.controllers = {name}, .mountpoint = std::string{"/cg/"} + name, .below = "x"});
   return places;
 }
@@ -207,6 +207,50 @@ TEST_CASE("cgroup: block devices, huge pages and verbatim files") {
     wanted.unified = {{"../memory.high", "9"}};
     CHECK_FALSE(cgroup::plan(v2_places(), wanted));
   }
+}
+
+TEST_CASE("cgroup: each limit goes to its file") {
+  resources wanted;
+  SUBCASE("real time") {
+    const auto r = with_cpu({.realtime_runtime = 5, .realtime_period = 9});
+    CHECK(lines(v1_places(), r) == list{"cpu.rt_period_us=9", "cpu.rt_runtime_us=5"});
+    CHECK(lines(v2_places(), r).empty());
+  }
+  SUBCASE("weights of leaves and of devices") {
+    wanted.block_io = ocitk::spec::block_io{.leaf_weight = 20, .weight_device = {{.major = 8, .minor = 1, .weight = 30, .leaf_weight = 40}}};
+    CHECK(lines(v1_places(), wanted) == list{"blkio.leaf_weight=20", "blkio.bfq.weight_device=8:1 30",
+                                             "blkio.weight_device=8:1 30", "blkio.leaf_weight_device=8:1 40"});
+    CHECK(lines(v2_places(), wanted) == list{"io.bfq.weight=8:1 30"});
+  }
+  SUBCASE("each direction of throttling") {
+    wanted.block_io = ocitk::spec::block_io{.throttle_write_bps_device = {{.major = 8, .minor = 0, .rate = 1}},
+                                            .throttle_read_iops_device = {{.major = 8, .minor = 1, .rate = 2}},
+                                            .throttle_write_iops_device = {{.major = 8, .minor = 2, .rate = 3}}};
+    CHECK(lines(v1_places(), wanted) == list{"blkio.throttle.write_bps_device=8:0 1", "blkio.throttle.read_iops_device=8:1 2",
+                                             "blkio.throttle.write_iops_device=8:2 3"});
+    CHECK(lines(v2_places(), wanted) == list{"io.max=8:0 wbps=1", "io.max=8:1 riops=2", "io.max=8:2 wiops=3"});
+  }
+  SUBCASE("huge pages, also those only reserved") {
+    wanted.hugepage_limits = {{.page_size = "2MB", .limit = 4}};
+    CHECK(lines(v1_places(), wanted) == list{"hugetlb.2MB.limit_in_bytes=4", "hugetlb.2MB.rsvd.limit_in_bytes=4"});
+    CHECK(lines(v2_places(), wanted) == list{"hugetlb.2MB.max=4", "hugetlb.2MB.rsvd.max=4"});
+  }
+  SUBCASE("network") {
+    wanted.network = ocitk::spec::network{.class_id = 1048577, .priorities = {{.name = "eth0", .priority = 500}}};
+    CHECK(lines(v1_places(), wanted) == list{"net_cls.classid=1048577", "net_prio.ifpriomap=eth0 500"});
+    CHECK(lines(v2_places(), wanted).empty());
+  }
+  SUBCASE("rdma") {
+    wanted.rdma = {{"mlx5_1", {.hca_handles = 3, .hca_objects = 10000}}};
+    CHECK(lines(v1_places(), wanted) == list{"rdma.max=mlx5_1 hca_handle=3 hca_object=10000"});
+    CHECK(lines(v2_places(), wanted) == list{"rdma.max=mlx5_1 hca_handle=3 hca_object=10000"});
+  }
+}
+
+TEST_CASE("cgroup: what no kernel limits any more is not written") {
+  const auto old = with_memory({.kernel = 1, .kernel_tcp = 2, .use_hierarchy = true, .check_before_update = true});
+  CHECK(lines(v1_places(), old).empty());
+  CHECK(lines(v2_places(), old).empty());
 }
 
 TEST_CASE("cgroup: a missing controller matters only to a limit") {
