@@ -14,6 +14,7 @@ exec \
   ocitk-keyring         `# a session keyring of its own` \
   ocitk-network         `# lo goes up` \
   ocitk-rootfs          `# the new root, its mounts, its /dev` \
+  ocitk-hooks           `# of the bundle: prestart, createRuntime, createContainer` \
   ocitk-console         `# a session, and a terminal if the bundle wants one` \
   ocitk-masks           `# what is to be hidden or read-only` \
   ocitk-sysctl          `# kernel parameters of the new namespaces` \
@@ -30,6 +31,7 @@ exec \
   ocitk-user \
   ocitk-caps            `# after the ids have changed` \
   ocitk-seccomp         `# what is left may only do what the filter allows` \
+  ocitk-hooks           `# startContainer` \
   ocitk-exec            # nothing of the chain stays behind
 '
 export later

@@ -138,7 +138,8 @@ def functions(text):
     text = re.sub(r"^namespace detail \{\n.*?^\}  // namespace detail\n", "", text, flags=re.M | re.S)
     found, where = [], ""
     for match in re.finditer(
-        BLOCK + r"?^(?:namespace ([\w:]+) \{|\}  // namespace ([\w:]+)|(?:inline|OCITK_JSON_FUNCTION) (?:auto|void) (\w+)\(([^{;]*?)\)(?:\s+->\s+([^{;]*?))?(?:\s\{|;))",
+        BLOCK + r"?^(?:namespace ([\w:]+) \{|\}  // namespace ([\w:]+)|"
+        r"(?:inline|OCITK_JSON_FUNCTION) (?:auto|void) (\w+)\(([^{;]*?)\)(?:\s+->\s+([^{;]*?))?(?:\s\{|;))",
         text,
         re.M | re.S,
     ):

@@ -24,8 +24,8 @@ refused() { # WORDS COMMAND...: exit code 111, and why
 status_line() { awk -v f="$1:" '$1 == f {print $2}'; }
 
 # The same chain as in pipelines.hpp, and what comes before it.
-EARLY="ocitk-idmap ocitk-cgroup ocitk-unshare ocitk-keyring ocitk-network ocitk-rootfs ocitk-console ocitk-masks ocitk-sysctl"
-LATE="ocitk-hostname ocitk-scheduler ocitk-ioprio ocitk-personality ocitk-mempolicy ocitk-rlimits ocitk-no-new-privs ocitk-cwd ocitk-bounding ocitk-user ocitk-caps ocitk-seccomp ocitk-exec"
+EARLY="ocitk-idmap ocitk-cgroup ocitk-unshare ocitk-keyring ocitk-network ocitk-rootfs ocitk-hooks ocitk-console ocitk-masks ocitk-sysctl"
+LATE="ocitk-hostname ocitk-scheduler ocitk-ioprio ocitk-personality ocitk-mempolicy ocitk-rlimits ocitk-no-new-privs ocitk-cwd ocitk-bounding ocitk-user ocitk-caps ocitk-seccomp ocitk-hooks ocitk-exec"
 chain() { ocitk-spec -b "$1" --id "$TAG-1" $EARLY ocitk-pivot $LATE; }
 
 # What a payload can see of itself.
@@ -219,6 +219,67 @@ filter_of_specs() {
   refused "line 2, column 1" sh -c "echo '{' | ocitk-spec"
 }
 
+# Each hook notes its list, where it is, what it reads, its environment, and whether the pid in the state is the container's.
+hooks_bundle() {
+  cat >"$DIR/note" <<END
+state=\$(cat); pid=\${state#*\"pid\":}; pid=\${pid%%,*}
+[ "\$(readlink /proc/\$pid/ns/uts)" = "$(readlink /proc/self/ns/uts)" ] && whose=host || whose=own
+echo "\$1 \$# \$(pwd) \$whose \$(echo "\$state" | sed "s/:\$pid,/:PID,/") \$(id -u) \$(env | grep -v -e ^PWD= -e ^_= -e ^OLDPWD -e ^SHLVL | sort | md5sum)" >>"\$2"
+END
+  cp "$DIR/note" "$DIR/rootfs/tmp"
+  sh_bundle "$1" 'echo payload; cat /tmp/log' '.mounts |= map(select(.destination != "/tmp")) | .root.readonly = false
+    | .annotations = {a: "b"} | .process.env += ["E=1"] | .process.user = {uid: 1000, gid: 1000}
+    | def on($list; $dir): {path: "/bin/sh", args: ["sh", ($dir + "/note"), $list, ($dir + "/log")]};
+    "'"$DIR"'" as $host | .hooks = {prestart: [on("prestart"; $host)], createContainer: [on("createContainer"; $host) | .env = ["PATH=/bin:/usr/bin"]],
+        createRuntime: [on("createRuntime"; $host), (on("another"; $host) | .env = ["X=1", "PATH=/bin:/usr/bin"])], startContainer: [on("startContainer"; "/tmp")]}'
+}
+hooks() {  # those of the bundle, as in ocitk run
+  chmod 1777 "$DIR/rootfs/tmp"; rm -f "$DIR/log"
+  local b; b=$(hooks_bundle hooks)
+  rm -f "$DIR/rootfs/tmp/log"; rt run -b "$b" "$TAG-1" >"$DIR/run"; mv "$DIR/log" "$DIR/log-of-run"; rm -f "$DIR/rootfs/tmp/log"
+  chain "$b" >"$DIR/chained"
+  diff "$DIR/run" "$DIR/chained"; diff "$DIR/log-of-run" "$DIR/log"; rm -f "$DIR/rootfs/tmp/log"
+  same "$(cut -d" " -f1,2,4 "$DIR/log" | tr '\n' ' ')" "prestart 2 own createRuntime 2 own another 2 own createContainer 2 own "
+  has "$(cat "$DIR/chained")" "payload
+startContainer 2 / own"
+  rm "$DIR/log"  # only those that are asked for
+  ocitk-spec -b "$b" ocitk-unshare ocitk-rootfs ocitk-hooks --at createContainer,prestart ocitk-pivot true
+  same "$(cut -d" " -f1 "$DIR/log" | tr '\n' ' ')" "createContainer prestart "
+  rm "$DIR/log"
+  refused "ocitk-rootfs has to come first" ocitk-spec -b "$b" ocitk-hooks true
+  refused "ocitk-pivot has to come first" ocitk-spec -b "$b" ocitk-hooks --at startContainer true
+  refused "the pivot is done already" ocitk-spec -b "$b" ocitk-unshare ocitk-rootfs ocitk-pivot ocitk-hooks --at createContainer true
+  refused "ocitk-caps has to come first" ocitk-spec -b "$b" ocitk-unshare ocitk-rootfs ocitk-pivot ocitk-bounding ocitk-hooks true
+  rc 100 ocitk-spec -b "$b" ocitk-hooks --at poststart true; has "$(cat "$DIR/err")" "nobody of the chain is left"
+  rc 100 ocitk-spec -b "$b" ocitk-hooks --at never true; has "$(cat "$DIR/err")" "never is no list of hooks"
+  [ ! -e "$DIR/log" ]
+}
+failing_hooks() {  # the chain ends there, with the pointer; what comes later never starts
+  local b; b=$(sh_bundle badhook 'echo ran' '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "echo why >&2; exit 3"]}]}')
+  refused "error running createRuntime hook #0: exit status 3, stdout: , stderr: why" chain "$b"
+  has "$(cat "$DIR/err")" "config.json#/hooks/createRuntime/0"; same "$(cat "$DIR/out")" ""
+  b=$(sh_bundle badhook 'echo ran' '.hooks = {startContainer: [{path: "/nonexistent"}]}')
+  refused "error running startContainer hook #0: fork/exec /nonexistent: no such file or directory" chain "$b"; same "$(cat "$DIR/out")" ""
+  b=$(sh_bundle badhook 'echo ran' '.hooks = {poststop: [{path: "/bin/sh", args: ["sh", "-c", "cat >'"$DIR"'/log"]}]}')
+  rc 0 chain "$b"; [ ! -e "$DIR/log" ]  # for who stands outside at the end
+  ocitk-spec -b "$b" --id "$TAG-1" ocitk-hooks --at poststop true
+  same "$(jq -c '[.id, .status, .pid]' "$DIR/log")" "[\"$TAG-1\",\"stopped\",null]"; rm "$DIR/log"
+}
+one_hook() {  # without a bundle
+  local look='echo "$0 $* $X$(env | grep -c -e ^HOME= -e ^OCITK_)"; cat'
+  ocitk-hooks --path /bin/sh --arg -c --arg "($look) >$DIR/log" --arg name --arg '' --env X=1 --timeout 5 -- sh -c 'echo "next $X"' >"$DIR/out"
+  same "$(cat "$DIR/out")" "next "; same "$(head -1 "$DIR/log")" "name  10"
+  same "$(tail -n +2 "$DIR/log" | jq -c '[.status, .pid > 1, .ociVersion != null]')" '["creating",true,true]'
+  OCITK_X=1 HOME=/h ocitk-hooks --path /bin/sh --arg -c --arg "($look) >$DIR/log" true; same "$(head -1 "$DIR/log")" "/bin/sh  1"; rm "$DIR/log"
+  refused "error running hook /bin/false: exit status 1" ocitk-hooks --path /bin/false true
+  refused "ran past specified timeout of 1.0s" ocitk-hooks --path /bin/sleep --arg 60 --timeout 1 true
+  refused "fork/exec /nonexistent: no such file" ocitk-hooks --path /nonexistent true
+  rc 4 ocitk-hooks --path /bin/true -- sh -c 'exit 4'
+  rc 0 env --ignore-signal=CHLD ocitk-hooks --path /bin/true -- grep -q "^SigIgn:.*1....$" /proc/self/status  # the caller's choice outlives the tool
+  rc 100 ocitk-hooks true; rc 100 ocitk-hooks --path x true; rc 100 ocitk-hooks --path /x --timeout 0 true; rc 100 ocitk-hooks --path /x --env X true
+  rc 100 ocitk-hooks --at prestart --path /x true; rc 100 ocitk-hooks --arg x true
+  same "$(ocitk-hooks --path /bin/true sh -c 'ls /proc/self/fd | wc -l; env | grep -c OCITK_' | tr '\n' ' ')" "$(ls /proc/self/fd | wc -l) 0 "
+}
 plans() {  # what would be done, and nothing is
   local before; before=$(hostname)
   has "$(ocitk-hostname --host inside --plan)" 'tool    hostname      sethostname("inside", 6)'
@@ -229,6 +290,13 @@ plans() {  # what would be done, and nothing is
   same "$(our_cgroups)" ""
   has "$(ocitk-unshare --uts --ipc --plan true)" "unshare(CLONE_NEWIPC|CLONE_NEWUTS)"
   rc 111 ocitk-cwd "$DIR/none" --plan true
+  has "$(ocitk-hooks --path /bin/false --arg x --plan)" 'execve("/bin/false", ["/bin/false", "x"]'
+  same "$(ocitk-hostname --host inside --plan=json | jq -c .)" '[{"process":"tool","stage":"hostname","call":"sethostname","args":["\"inside\"","6"],"pointer":"/hostname"}]'
+  same "$(ocitk-no-new-privs --plan=text true)" "$(ocitk-no-new-privs --plan true)"
+  local b; b=$(sh_bundle plan true)
+  same "$(ocitk-spec -b "$b" ocitk-rlimits --plan=json true | jq -c '[.[] | .pointer] | unique')" '["/process/rlimits/0"]'
+  rc 100 ocitk-hostname --host x --plan=yaml true; has "$(cat "$DIR/err")" "--plan is text or json, not yaml"
+  rc 111 ocitk-cwd "$DIR/none" --plan=json true; same "$(cat "$DIR/out")" ""
 }
 exit_codes() {
   local t
@@ -324,6 +392,9 @@ case_ "idmap maps ids from outside, and its helper goes" id_maps
 case_ "signals reach the child, its status comes back" signals
 case_ "cgroup limits, cleans up, keeps and removes" cgroups
 case_ "seccomp prints and loads profiles" profiles
+case_ "hooks runs those of the bundle that are due where it stands" hooks
+case_ "a hook that fails ends the chain" failing_hooks
+case_ "hooks runs one hook without a bundle" one_hook
 case_ "spec is a filter" filter_of_specs
 case_ "--plan of a tool tells and does nothing" plans
 case_ "exit codes 100, 111, 126 and 127" exit_codes

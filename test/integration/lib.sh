@@ -22,7 +22,13 @@ FAILED=0 COUNT=0
 
 rt() { "$OCITK" --root "$STATE" "$@"; }
 
-host_mounts() { cut -d' ' -f5- /proc/self/mountinfo | grep -v "$DIR/engine" | sort; }
+# Mounts of the host that a runtime could leave behind or spoil: of this test's own directories, wherever they were mounted,
+# and below the runtime's usual root; and what a setup would hit that works on the host by mistake: the root, /proc, /sys,
+# /dev. Other programs of the machine mount and unmount as they like meanwhile.
+host_mounts() {
+  cut -d' ' -f4- /proc/self/mountinfo | grep -v "$DIR/engine" |
+    awk -v own="$DIR" 'index($0, own) || $2 == "/" || $2 ~ "^/(proc|sys|dev|run/ocitk)(/|$)"' | sort
+}
 our_cgroups() { find /sys/fs/cgroup -type d -name "$TAG*" 2>/dev/null; }
 # Living ones: a dead orphan is its reaper's business, the machine's process 1.
 our_processes() {

@@ -142,6 +142,34 @@ orphans() {  # without a PID namespace processes outlive init
   done
 }
 
+being_created() {
+  mkfifo "$DIR/hold"
+  local b creator; b=$(sh_bundle creating 'sleep 100' '.annotations = {a: "b"} | .hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "cat >'"$DIR"'/seen; : <'"$DIR"'/hold"]}]}')
+  "$OCITK" --root "$STATE" create -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1 & creator=$!
+  until_ 5 test -s "$DIR/seen"
+  same "$(rt state "$TAG-1" | jq -c '[.id, .status, .pid, .bundle, .annotations.a, .created != ""]')" "[\"$TAG-1\",\"creating\",$(jq .pid "$DIR/seen"),\"$b\",\"b\",true]"
+  same "$(rt list -f json | jq -c '[.[] | .id, .status]')" "[\"$TAG-1\",\"creating\"]"
+  same "$(rt list | tail -1 | awk '{print $1, $3, $4}')" "$TAG-1 creating $b"; same "$(rt list -q)" "$TAG-1"
+  : >"$DIR/hold"; wait $creator
+  same "$(rt state "$TAG-1" | jq -r .status)" created
+  rt delete -f "$TAG-1"; rm "$DIR/seen"
+  "$OCITK" --root "$STATE" create -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1 & creator=$!
+  until_ 5 test -s "$DIR/seen"
+  kill -KILL $creator; wait $creator || true
+  abandoned
+  : <>"$DIR/hold"  # the hook, which outlives its runtime
+  rt delete -f "$TAG-1"
+  mkdir -p "$STATE/$TAG-1"; abandoned  # killed right after its first step
+  exec 8<"$STATE/$TAG-1"; flock 8; same "$(rt state "$TAG-1" | jq -c '[.status, .pid]')" '["creating",0]'  # before it has written a word
+  exec 8<&-
+  rt delete -f "$TAG-1"
+}
+abandoned() {
+  local rc=0; rt state "$TAG-1" >"$DIR/out" 2>"$DIR/err" || rc=$?
+  same "$rc $(cat "$DIR/out")" "1 "; has "$(cat "$DIR/err")" "container does not exist: whoever was creating it died; delete --force removes what is left"
+  same "$(rt list -q 2>"$DIR/err")" ""; has "$(cat "$DIR/err")" "load container $TAG-1: container does not exist"
+}
+case_ "state and list of a container that is being created" being_created
 case_ "run passes stdin, stdout and stderr" foreground
 case_ "run passes ten megabytes" big_output
 case_ "create, start, kill and delete tell the states of a container" step_by_step

@@ -21,7 +21,27 @@ namespace ocitk::tools {
 
 namespace {
 
-auto describe(const runtime::entry& entry) -> result<spec::state> {
+/// Before there is a state: what the creator intends, as long as it lives.
+auto describe_unfinished(const runtime::entry& entry, const std::string& id) -> result<spec::state> {
+  const auto now = runtime::observe_unfinished(entry);
+  if (!now.at_work)
+    return failure("container does not exist: whoever was creating it died; delete --force removes what is left");
+  spec::state s{.oci_version = std::string{spec::oci_version}, .id = id, .pid = now.pid,
+                .status = std::string{runtime::to_string(runtime::status::creating)}};
+  const auto intent = entry.read_intent();
+  if (!intent) return s;  // not written yet
+  s.bundle = intent->bundle;
+  s.rootfs = intent->rootfs;
+  s.created = intent->created;
+  s.annotations = intent->annotations;
+  return s;
+}
+
+auto describe(const runtime::entry& entry, const std::string& id) -> result<spec::state> {
+  if (!entry.has_state()) {
+    auto s = describe_unfinished(entry, id);
+    if (s || !entry.has_state()) return s;  // it may have been finished while we looked
+  }
   auto known = entry.read();
   if (!known) return std::unexpected(known.error());
   const auto now = OCITK_TRY(runtime::observe(entry, *known));
@@ -68,8 +88,9 @@ auto describe_all(const surroundings& about, const runtime::store& store) -> res
   std::vector<spec::state> all;
   for (const auto& id : OCITK_TRY(store.ids())) {
     const auto entry = store.open(id);
-    if (!entry || !entry->has_state()) continue;
-    auto s = describe(*entry);
+    if (!entry) continue;
+    auto s = describe(*entry, id);
+    if (!s && !store.open(id)) continue;  // deleted, or given up, while we looked
     if (!s) {
       about.log.say(fmt::format("load container {}: {}", id, to_string(s.error())));
       continue;
@@ -88,7 +109,7 @@ auto state(const surroundings& about, const std::string& id) -> result<int> {
   if (!store && store.error().code == ENOENT) return failure("container does not exist");
   if (!store) return std::unexpected(store.error());
   const auto entry = OCITK_TRY(store->open(id));
-  const auto now = OCITK_TRY(describe(entry));
+  const auto now = OCITK_TRY(describe(entry, id));
   OCITK_TRY(print(spec::state_text(now, 2) + "\n"));
   return 0;
 }

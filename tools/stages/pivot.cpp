@@ -20,7 +20,7 @@ class pivot_tool : public cli::stage_tool<ocitk::stages::change_root> {
     here.state.devpts.reset();
     here.state.read_only_later.clear();
     here.state.cgroups.clear();
-    here.state.bundle.clear();  // the path leads elsewhere now
+    if (!here.has_spec) here.state.bundle.clear();  // hooks are told of it; nobody else follows it any more
     here.state.pivoted = true;
     return {};
   }

@@ -21,7 +21,8 @@ struct maker {
 constexpr std::array<maker, cli::applets.size()> makers{{
     {"spec", make_spec},       {"idmap", make_idmap},       {"cgroup", make_cgroup},
     {"unshare", make_unshare}, {"keyring", make_keyring},   {"network", make_network},
-    {"rootfs", make_rootfs},   {"console", make_console},   {"masks", make_masks},
+    {"rootfs", make_rootfs},   {"hooks", make_hooks},       {"console", make_console},
+    {"masks", make_masks},
     {"sysctl", make_sysctl},   {"pivot", make_pivot},       {"hostname", make_hostname},
     {"scheduler", make_scheduler}, {"ioprio", make_ioprio}, {"personality", make_personality},
     {"mempolicy", make_mempolicy},

@@ -20,6 +20,7 @@ auto make_unshare() -> made_tool;
 auto make_keyring() -> made_tool;
 auto make_network() -> made_tool;
 auto make_rootfs() -> made_tool;
+auto make_hooks() -> made_tool;
 auto make_console() -> made_tool;
 auto make_masks() -> made_tool;
 auto make_sysctl() -> made_tool;

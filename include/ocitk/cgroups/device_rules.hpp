@@ -106,11 +106,12 @@ inline auto covers(const rule& wide, const rule& narrow) -> bool {
 }
 
 inline auto add(std::vector<rule>& list, const rule& r) -> void {
-  const auto same = std::find_if(list.begin(), list.end(), [&](const rule& old) { return same_devices(old, r); });
-  if (same == list.end())
-    list.push_back(r);
-  else
-    same->access |= r.access;
+  for (auto& old : list) {
+    if (!same_devices(old, r)) continue;
+    old.access |= r.access;
+    return;
+  }
+  list.push_back(r);
 }
 
 /// Takes access away again. An exception can lose it for all of its devices or for none.
@@ -226,14 +227,12 @@ inline auto block_of(const rule& r) -> program {
 inline auto compile(const std::vector<rule>& rules) -> program {
   auto code = detail::prologue();
   bool decided = false;
-  for (auto r = rules.rbegin(); r != rules.rend() && !decided; ++r) {
-    decided = is_everything(*r);  // the verifier refuses code that is never reached
-    if (decided) {
-      detail::add_verdict(code, r->allow);
-    } else {
-      const auto block = detail::block_of(*r);
-      code.insert(code.end(), block.begin(), block.end());
-    }
+  for (auto i = rules.size(); i > 0 && !decided; --i) {
+    const auto& r = rules[i - 1];
+    decided = is_everything(r);  // the verifier refuses code that is never reached
+    if (decided) detail::add_verdict(code, r.allow);
+    else
+      for (const auto& instruction : detail::block_of(r)) code.push_back(instruction);
   }
   if (!decided) detail::add_verdict(code, false);
   return code;

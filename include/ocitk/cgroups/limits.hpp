@@ -7,7 +7,6 @@
 #include <ocitk/cgroups/device_rules.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,8 +48,8 @@ struct scope {
 inline auto weight_of_shares(std::uint64_t shares) -> std::uint64_t {
   if (shares <= 2) return 1;
   if (shares >= 262144) return 10000;
-  const double l = std::log2(static_cast<double>(shares));
-  return static_cast<std::uint64_t>(std::ceil(std::pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0)));
+  const double l = __builtin_log2(static_cast<double>(shares));  // <cmath> takes the compiler as long as <vector>
+  return static_cast<std::uint64_t>(__builtin_ceil(__builtin_pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0)));
 }
 
 namespace detail {
@@ -289,7 +288,9 @@ inline auto planner::hugetlb() -> void {
 
 /// v1 only; v2 has nothing of the kind.
 inline auto planner::network() -> void {
-  if (!wanted_.network || std::any_of(places_.begin(), places_.end(), [](const place& p) { return p.is_v2 && p.limits; })) return;
+  if (!wanted_.network) return;
+  for (const auto& p : places_)
+    if (p.is_v2 && p.limits) return;
   if (wanted_.network->class_id)
     put("net_cls", "net_cls.classid", std::to_string(*wanted_.network->class_id), "/linux/resources/network/classID");
   for (const auto& p : wanted_.network->priorities)

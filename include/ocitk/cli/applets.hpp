@@ -19,7 +19,7 @@ struct applet {
 inline constexpr std::string_view applet_prefix = "ocitk-";
 
 // clang-format off
-inline constexpr std::array<applet, 24> applets{{
+inline constexpr std::array<applet, 25> applets{{
     {.word = "spec",
      .summary = "reads and checks a config.json and hands it to the tools behind it; prints it if none is there",
      .usage = "[-b BUNDLE] [--id ID] [next...]",
@@ -57,7 +57,12 @@ inline constexpr std::array<applet, 24> applets{{
      .example = "ocitk-unshare --mount --pid ocitk-rootfs --root rootfs --default-mounts ocitk-pivot -- sh",
      .reads = "/root/path, /mounts, /linux/devices, /linux/rootfsPropagation",
      .calls = "open_tree(2), fsopen(2), move_mount(2), openat2(2), mknodat(2), symlinkat(2)"},
-    // ocitk-hooks: a hook of createContainer runs here, before the pivot.
+    {.word = "hooks",
+     .summary = "runs the bundle's hooks that are due where it stands; without a bundle, one hook",
+     .usage = "[--at LIST[,LIST...]] [--path FILE [--arg ARG ...] [--env NAME=VALUE ...] [--timeout SECONDS]] [--] next...",
+     .example = "ocitk-hooks --path /usr/bin/notify --arg created --timeout 5 -- sh",
+     .reads = "/hooks, /annotations, /process/env", .calls = "pipe2(2), clone3(2), waitpid(2), kill(2); in the child setsid(2), dup2(2), "
+                                               "fchdir(2), close_range(2), execve(2)"},
     {.word = "console",
      .summary = "starts a session, and gives it a terminal of the container's if one is asked for",
      .usage = "[--terminal] [--console-socket PATH] [--] next...",

@@ -79,8 +79,8 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   if (auto done = detail::fill_standard_streams(); !done) return complain(done.error(), false, exit_code::failed);
   option_list wanted;
   self.options(wanted);
-  bool plan = false;
-  wanted.add("plan", &plan, "print what would be done, and do nothing");
+  std::optional<std::string> plan;
+  wanted.add("plan", &plan, "print what would be done, and do nothing; --plan=json for programs");
   detail::parser options{std::string{row.summary}};
   for (const auto& e : wanted.entries) std::visit(detail::add_to{options, e}, e.to);
   chain_link here{.row = row, .has_spec = !detail::variable(spec_variable).empty()};
@@ -93,6 +93,8 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   if (auto done = options.parse({argv.begin() + 1, argv.end()}, is_next); !done) return wrong(done.error().message);
   if (options.help)
     return sys::write_all(fd_ref::of(1), detail::help_of(row, options)) ? 0 : exit_code::failed;
+  if (plan && plan->empty()) plan = "text";
+  if (plan && *plan != "text" && *plan != "json") return wrong("--plan is text or json, not " + *plan);
   here.operands.assign(options.positionals.begin(), options.positionals.begin() + static_cast<std::ptrdiff_t>(options.rest));
   here.next = argv.last(options.positionals.size() - options.rest);
   if (here.next.empty() && !plan && !self.may_end(here.has_spec)) return wrong("no program to go on with");
@@ -101,7 +103,7 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   auto state = inherited_state();
   if (!state) return complain(state.error(), false, exit_code::failed);
   here.state = std::move(*state);
-  here.state.only_planned = plan;
+  here.state.only_planned = plan.has_value();
   if (here.has_spec) {
     auto config = detail::read_spec(here.state.spec);
     if (!config) return complain(config.error(), true, exit_code::failed);
@@ -109,7 +111,7 @@ inline auto start_chain(const applet& row, tool& self, std::span<char*> argv) ->
   }
   if (auto done = self.fill(here); !done) return wrong(done.error().detail);
   if (plan) {
-    const auto text = plan_only(self, here);
+    const auto text = plan_only(self, here, *plan == "json");
     if (!text) return complain(text.error(), here.has_spec, self.code_for(text.error()));
     return sys::write_all(fd_ref::of(1), *text) ? 0 : exit_code::failed;
   }

@@ -42,7 +42,7 @@ struct own_namespace {
 
 struct chain_state {
   std::string id{};      ///< container id
-  std::string bundle{};  ///< absolute; until the pivot
+  std::string bundle{};  ///< absolute, on the host; behind the pivot only to be told to hooks
   unique_fd spec{}, self{}, idmap{};
   unique_fd rootfs{};                        ///< the root's mount, from ocitk-rootfs to ocitk-pivot
   unique_fd devpts{};                        ///< the mount on /dev/pts

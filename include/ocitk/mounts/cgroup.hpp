@@ -9,7 +9,6 @@
 
 #include <linux/magic.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -39,16 +38,26 @@ inline auto plan_hierarchies(const std::vector<own_cgroup>& cgroups, const std::
     constexpr std::string_view named = "name=";
     if (c.controllers.front().starts_with(named)) h.source = c.controllers.front().substr(named.size());
     if (h.name.find(',') != std::string::npos) h.aliases = c.controllers;
-    const auto same = [&](const hierarchy_mount& other) { return other.name == h.name; };
-    if (std::none_of(all.begin(), all.end(), same)) all.push_back(std::move(h));
+    bool is_new = true;
+    for (const auto& other : all) is_new = is_new && other.name != h.name;
+    if (is_new) all.push_back(std::move(h));
   }
   return all;
 }
 
+inline auto unified(const std::vector<own_cgroup>& cgroups) -> const own_cgroup* {
+  for (const auto& c : cgroups)
+    if (c.controllers.empty()) return &c;
+  return nullptr;
+}
+
 /// The host's cgroup file systems, as far as a mount inside cares.
 inline auto host_is_unified(const std::vector<own_cgroup>& cgroups) -> bool {
-  if (!cgroups.empty())
-    return std::all_of(cgroups.begin(), cgroups.end(), [](const own_cgroup& c) { return c.controllers.empty(); });
+  if (!cgroups.empty()) {
+    for (const auto& c : cgroups)
+      if (!c.controllers.empty()) return false;
+    return true;
+  }
   struct statfs fs{};
   return ::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
@@ -108,10 +117,10 @@ inline auto make_v2(const init_context& ctx, const spec::mount& m, const plan& a
   p.read_only = false;  // of the mount only: the superblock is the host's
   auto made = make_filesystem("cgroup2", m.source, p);
   if (made || (made.error().code != EPERM && made.error().code != EBUSY)) return made;
-  const auto unified = std::find_if(ctx.cgroups.begin(), ctx.cgroups.end(), [](const own_cgroup& c) { return c.controllers.empty(); });
-  if (unified == ctx.cgroups.end()) return make_bind("/sys/fs/cgroup", detail::inner_plan(asked));
+  const auto* v2 = unified(ctx.cgroups);
+  if (v2 == nullptr) return make_bind("/sys/fs/cgroup", detail::inner_plan(asked));
   const bool own = ctx.spec.linux.has("cgroup");
-  return make_bind(own ? unified->mountpoint + "/" + unified->below : unified->mountpoint, detail::inner_plan(asked));
+  return make_bind(own ? v2->mountpoint + "/" + v2->below : v2->mountpoint, detail::inner_plan(asked));
 }
 
 }  // namespace ocitk::mounts

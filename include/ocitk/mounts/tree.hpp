@@ -154,7 +154,9 @@ inline auto mount_bind(init_context& ctx, std::size_t index, const plan& p) -> r
 }
 
 inline auto sets(const plan& p, std::string_view key) -> bool {
-  return std::any_of(p.data.begin(), p.data.end(), [&](const auto& o) { return names(o, key); });
+  for (const auto& option : p.data)
+    if (names(option, key)) return true;
+  return false;
 }
 
 /// A tmpfs over a directory of the image looks like that directory, unless the entry says otherwise.

@@ -30,7 +30,7 @@ struct stage_row {
   [[nodiscard]] auto tool() const -> std::string {
     if (word == "time") return "ocitk-unshare";
     if (word == "procfs" || word == "apparmor" || word == "selinux") return "ocitk-exec";
-    if (word == "hooks" || word == "rdt" || word == "netdev") return {};
+    if (word == "rdt" || word == "netdev") return {};
     return "ocitk-" + word;
   }
   [[nodiscard]] auto header() const -> std::string {

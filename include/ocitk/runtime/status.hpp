@@ -1,6 +1,7 @@
 #ifndef OCITK_RUNTIME_STATUS_HPP
 #define OCITK_RUNTIME_STATUS_HPP
 
+#include <ocitk/runtime/progress.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/runtime/store.hpp>
 #include <ocitk/sys/cgroup_tree.hpp>
@@ -44,7 +45,29 @@ inline auto hold(const record& known) -> unique_fd {
   return std::move(*pidfd);
 }
 
+/// Is the process that published its progress still that process?
+inline auto lives(const whereabouts& at) -> bool {
+  const auto stat = at.pid > 0 ? sys::stat_of(at.pid) : result<sys::process_stat>{failure("not born")};
+  return stat && stat->start_time == at.start_time && stat->state != 'Z' && stat->state != 'X';
+}
+
 }  // namespace detail
+
+/// A container without a state.
+struct unfinished {
+  bool at_work = false;  ///< its creator lives; otherwise nobody will ever finish it
+  int pid = 0;           ///< of init, once it is born
+};
+
+/// Asks the processes that published what they are at; before the first has, the lock tells, which the creator holds.
+///
+/// Calls  pread(2), read(2) of /proc/PID/stat; flock(2) LOCK_NB
+inline auto observe_unfinished(const entry& where) -> unfinished {
+  const auto published = read_progress(where.dir());
+  if (!published || (*published)[0].pid == 0) return {.at_work = where.is_locked()};
+  const auto& init = (*published)[2];
+  return {.at_work = detail::lives((*published)[0]), .pid = detail::lives(init) ? init.pid : 0};
+}
 
 /// Calls  pidfd_open(2), read(2) of /proc/PID/stat, and of the freezer
 inline auto observe(const entry& where, const record& known) -> result<live> {

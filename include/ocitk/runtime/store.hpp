@@ -113,6 +113,13 @@ class entry {
   auto lock(int milliseconds) const -> result<>;
   auto unlock() const -> void { (void)sys::kernel::flock(dir_.get(), LOCK_UN); }  // only fails for a bad descriptor
 
+  /// Is another process at work on it? Says so of every lock but our own.
+  [[nodiscard]] auto is_locked() const -> bool {
+    if (sys::kernel::flock(dir_.get(), LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+    unlock();
+    return false;
+  }
+
   auto write_intent(const record& r) const -> result<> { return put("intent.json", r); }
   auto write_state(const record& r) const -> result<> { return put("state.json", r); }
   [[nodiscard]] auto read() const -> result<record> { return get("state.json"); }

@@ -72,8 +72,9 @@ inline auto resolve(const fs::layout& layout, const std::string& cgroups_path, c
   std::vector<place> places;
   const auto add = [&](const fs::hierarchy& h) -> result<> {
     auto next = OCITK_TRY(detail::place_in(h, path, layout.pure_v2));
-    const auto same = [&](const place& p) { return p.mountpoint == next.mountpoint; };
-    if (std::none_of(places.begin(), places.end(), same)) places.push_back(std::move(next));  // cpu and cpuacct may share one
+    for (const auto& p : places)
+      if (p.mountpoint == next.mountpoint) return {};  // cpu and cpuacct may share one
+    places.push_back(std::move(next));
     return {};
   };
   for (const auto controller : join_order)
@@ -198,7 +199,7 @@ inline auto v2_level(fd_ref dir, fs::level at) -> result<> {
 }
 
 inline auto has(const place& p, std::string_view controller) -> bool {
-  return std::find(p.controllers.begin(), p.controllers.end(), controller) != p.controllers.end();
+  return fs::lists(p.controllers, controller);
 }
 
 inline auto make_one(const place& p) -> result<fs::made> {

@@ -31,19 +31,25 @@ struct hierarchy {
   auto operator==(const hierarchy&) const -> bool = default;
 };
 
+inline auto lists(const std::vector<std::string>& words, std::string_view word) -> bool {
+  for (const auto& w : words)
+    if (w == word) return true;
+  return false;
+}
+
 struct layout {
   std::vector<hierarchy> hierarchies{};
   bool pure_v2 = false;  ///< /sys/fs/cgroup itself is cgroup2; otherwise v1, or hybrid if unified() is there
 
   [[nodiscard]] auto unified() const -> const hierarchy* {
-    const auto found = std::find_if(hierarchies.begin(), hierarchies.end(), [](const hierarchy& h) { return h.is_v2; });
-    return found == hierarchies.end() ? nullptr : &*found;
+    for (const auto& h : hierarchies)
+      if (h.is_v2) return &h;
+    return nullptr;
   }
   [[nodiscard]] auto find(std::string_view controller) const -> const hierarchy* {
-    const auto found = std::find_if(hierarchies.begin(), hierarchies.end(), [&](const hierarchy& h) {
-      return std::find(h.controllers.begin(), h.controllers.end(), controller) != h.controllers.end();
-    });
-    return found == hierarchies.end() ? nullptr : &*found;
+    for (const auto& h : hierarchies)
+      if (lists(h.controllers, controller)) return &h;
+    return nullptr;
   }
 };
 
@@ -117,9 +123,10 @@ inline auto memberships(std::string_view self_cgroup) -> std::vector<membership>
 
 inline auto is_mount_of(const mount_line& mount, const membership& member) -> bool {
   if (member.is_v2) return mount.type == "cgroup2";
-  return mount.type == "cgroup" && std::all_of(member.controllers.begin(), member.controllers.end(), [&](const std::string& controller) {
-           return std::find(mount.options.begin(), mount.options.end(), controller) != mount.options.end();
-         });
+  if (mount.type != "cgroup") return false;
+  for (const auto& controller : member.controllers)
+    if (!lists(mount.options, controller)) return false;
+  return true;
 }
 
 /// Where a cgroup is seen below a mount of only a part of its hierarchy (a container without a cgroup namespace).
@@ -144,8 +151,8 @@ inline auto mount_of(const std::vector<mount_line>& mounts, const membership& me
 inline auto parse_layout(std::string_view mountinfo, std::string_view self_cgroup) -> layout {
   const auto mounts = detail::cgroup_mounts(mountinfo);
   layout found;
-  found.pure_v2 = std::ranges::any_of(
-      mounts, [](const auto& m) { return m.type == "cgroup2" && m.mountpoint == usual_root; });
+  for (const auto& m : mounts)
+    if (m.type == "cgroup2" && m.mountpoint == usual_root) found.pure_v2 = true;
   for (const auto& member : detail::memberships(self_cgroup)) {
     if (found.pure_v2 && !member.is_v2) continue;
     const auto* mount = detail::mount_of(mounts, member);
