@@ -44,6 +44,17 @@ TEST_CASE("options: where takes a container and a format") {
   CHECK_FALSE(std::get<where_command>(understand({"where", "c"})->what).options.json);
 }
 
+TEST_CASE("options: ps takes a format, and behind the id words for the host's ps") {
+  const auto r = understand({"ps", "--format", "json", "c", "-o", "pid", "-f"});
+  REQUIRE(r);
+  const auto& o = std::get<ps_command>(r->what).options;
+  CHECK(o.id == "c");
+  CHECK(o.json);
+  CHECK(o.args == std::vector<std::string>{"-o", "pid", "-f"});
+  CHECK(complaint({"ps", "-f", "xml", "c"}) == "invalid format option");
+  CHECK(complaint({"ps"}) == "ocitk: \"ps\" requires a minimum of 1 argument(s)");
+}
+
 TEST_CASE("options: kill takes no option after the id") {
   const auto r = understand({"kill", "-a", "c", "-9"});
   REQUIRE(r);
