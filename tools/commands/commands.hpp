@@ -31,6 +31,7 @@ auto start(const surroundings&, const std::string& id) -> result<int>;
 auto state(const surroundings&, const std::string& id) -> result<int>;
 auto pause(const surroundings&, const std::string& id) -> result<int>;
 auto ps(const surroundings&, const cli::ps_options&) -> result<int>;
+auto update(const surroundings&, const cli::update_options&) -> result<int>;
 auto resume(const surroundings&, const std::string& id) -> result<int>;
 auto list(const surroundings&, const cli::list_options&) -> result<int>;
 auto kill(const surroundings&, const cli::kill_options&) -> result<int>;

@@ -3,6 +3,7 @@
 
 #include <ocitk/cli/parser.hpp>
 #include <ocitk/cli/request.hpp>
+#include <ocitk/cli/update_flags.hpp>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 16> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 17> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
@@ -49,6 +50,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 16> c
     {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"update", "change the limits of a container"},
     {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
@@ -146,6 +148,7 @@ class command_line {
     if (name == "state") return with_id<state_command>(words, "show the state of a container");
     if (name == "kill") return kill(words);
     if (name == "ps") return ps(words);
+    if (name == "update") return update(words);
     if (name == "delete") return remove(words);
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
@@ -254,6 +257,24 @@ class command_line {
     o.json = format == "json";
     o.args.assign(p.positionals.begin() + 1, p.positionals.end());
     out_.what = ps_command{std::move(o)};
+    return {};
+  }
+  auto update(const std::vector<std::string>& words) -> outcome {
+    update_options o;
+    update_flags flags;
+    parser p{"change the limits of a container"};
+    add_update(p, o, flags);
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    o.id = p.positionals[0];
+    if (o.resources != "-") o.resources = absolute(o.resources);
+    if (o.resources.empty()) {
+      auto change = resources_from(flags);
+      if (!change) return std::unexpected(std::move(change).error());
+      o.change = std::move(*change);
+    }
+    out_.what = update_command{std::move(o)};
     return {};
   }
   auto remove(const std::vector<std::string>& words) -> outcome {
