@@ -72,6 +72,10 @@ struct dispatcher {
   auto operator()(const cli::run_command& c) const -> result<int> { return protected_from_now(tools::run, c.options); }
   auto operator()(const cli::exec_command& c) const -> result<int> { return protected_from_now(tools::exec, c.options); }
   auto operator()(const cli::start_command& c) const -> result<int> { return tools::start(about, c.id); }
+  auto operator()(const cli::pause_command& c) const -> result<int> { return tools::pause(about, c.id); }
+  auto operator()(const cli::resume_command& c) const -> result<int> { return tools::resume(about, c.id); }
+  auto operator()(const cli::ps_command& c) const -> result<int> { return tools::ps(about, c.options); }
+  auto operator()(const cli::update_command& c) const -> result<int> { return tools::update(about, c.options); }
   auto operator()(const cli::state_command& c) const -> result<int> { return tools::state(about, c.id); }
   auto operator()(const cli::kill_command& c) const -> result<int> { return tools::kill(about, c.options); }
   auto operator()(const cli::delete_command& c) const -> result<int> { return tools::remove(about, c.options); }

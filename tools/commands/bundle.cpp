@@ -41,6 +41,12 @@ auto load_container(const runtime::entry& entry) -> result<spec::config> {
   return config;
 }
 
+auto load_resources(const std::string& path) -> result<spec::resources> {
+  const auto text = path == "-" ? OCITK_TRY(sys::read_all(fd_ref::of(0), spec::largest_json + 1))
+                                : OCITK_TRY(sys::read_file(fd_ref::cwd(), path, spec::largest_json + 1));
+  return spec::parse_resources(text);
+}
+
 auto load_process(const std::string& path) -> result<spec::process> {
   const auto text = OCITK_TRY(sys::read_file(fd_ref::cwd(), path, spec::largest_json + 1));
   return spec::parse_process(text);

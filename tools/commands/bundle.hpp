@@ -22,6 +22,8 @@ struct loaded {
 auto load_spec(const surroundings&, const cli::create_options&) -> result<loaded>;
 /// What a container was created from, whatever its bundle says now. It has been judged then.
 auto load_container(const runtime::entry&) -> result<spec::config>;
+/// The file of `update --resources`, "-" for standard input.
+auto load_resources(const std::string& path) -> result<spec::resources>;
 /// The file of `exec --process`.
 auto load_process(const std::string& path) -> result<spec::process>;
 

@@ -21,23 +21,6 @@ using runtime::status;
 
 constexpr int longest_death = 10'000;  // milliseconds
 
-struct found {
-  runtime::entry entry;
-  runtime::record known{};
-  runtime::live now{};
-};
-
-/// The container as it is while we hold its lock.
-auto look_up(const surroundings& about, const std::string& id) -> result<found> {
-  auto entry = OCITK_TRY(open_entry(about, id));
-  OCITK_TRY(entry.lock(runtime::usual_lock_wait));
-  auto known = OCITK_TRY(entry.read());
-  auto now = OCITK_TRY(runtime::observe(entry, known));
-  return found{std::move(entry), std::move(known), std::move(now)};
-}
-
-auto alive(const runtime::live& now) -> bool { return now.pidfd && now.is != status::stopped; }
-
 /// SIGKILL to init; without a PID namespace of its own, to everything in its cgroups.
 auto kill_everything(const found& c) -> result<> {
   if (!c.known.own_pid_namespace) return sys::cgroupfs::kill_all(c.known.cgroup_paths);

@@ -168,6 +168,42 @@ inline auto to_line(const rule& r) -> std::string {
   return filled("{} {}:{} {}", r.type, number(r.major), number(r.minor), access);
 }
 
+namespace detail {
+
+/// What of a list another one does not have.
+inline auto beyond(const std::vector<rule>& list, const std::vector<rule>& other) -> std::vector<rule> {
+  std::vector<rule> rest;
+  for (auto r : list) {
+    for (const auto& o : other)
+      if (same_devices(o, r)) r.access &= ~o.access;
+    if (r.access != 0) rest.push_back(r);
+  }
+  return rest;
+}
+
+}  // namespace detail
+
+/// The rules to write, in order, to a v1 cgroup that holds the first list, to get the second: what both allow is
+/// allowed all the time, and what others added to the list stays.
+inline auto transition(const exceptions& from, const exceptions& to) -> std::vector<rule> {
+  std::vector<rule> steps;
+  const auto add = [&](const std::vector<rule>& list, bool allow) {
+    for (auto r : list) {
+      r.allow = allow;
+      steps.push_back(r);
+    }
+  };
+  if (from.default_allow != to.default_allow) {
+    steps.push_back({.allow = to.default_allow});  // this clears the list
+    add(to.rules, !to.default_allow);
+    return steps;
+  }
+  const auto fresh = detail::beyond(to.rules, from.rules), gone = detail::beyond(from.rules, to.rules);
+  add(to.default_allow ? gone : fresh, true);
+  add(to.default_allow ? fresh : gone, false);
+  return steps;
+}
+
 using program = std::vector<bpf_insn>;
 
 namespace detail {
@@ -272,11 +308,16 @@ inline auto attached(fd_ref cgroup) -> result<std::vector<std::uint32_t>> {
   return ids;
 }
 
-inline auto detach(fd_ref cgroup, std::uint32_t id) -> result<> {
+inline auto open_program(std::uint32_t id) -> result<unique_fd> {
   bpf_attr by_id{};
   by_id.prog_id = id;
-  const unique_fd old{static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, "BPF_PROG_GET_FD_BY_ID", by_id))};
+  unique_fd old{static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, "BPF_PROG_GET_FD_BY_ID", by_id))};
   if (!old) return failed("bpf", "open the old device filter");
+  return old;
+}
+
+inline auto detach(fd_ref cgroup, std::uint32_t id) -> result<> {
+  const auto old = OCITK_TRY(open_program(id));
   bpf_attr attr{};
   attr.target_fd = static_cast<std::uint32_t>(cgroup.get());
   attr.attach_bpf_fd = static_cast<std::uint32_t>(old.get());
@@ -286,9 +327,10 @@ inline auto detach(fd_ref cgroup, std::uint32_t id) -> result<> {
 
 }  // namespace detail
 
-/// Puts a program on a v2 cgroup. Old ones go after the new one is there: there is no moment without a filter.
+/// Puts a program on a v2 cgroup. It takes the place of the old one in one step; of several, the old ones go after
+/// the new one is there. There is no moment without a filter.
 ///
-/// Calls  bpf(2) BPF_PROG_LOAD, BPF_PROG_ATTACH with BPF_F_ALLOW_MULTI, BPF_PROG_DETACH
+/// Calls  bpf(2) BPF_PROG_LOAD, BPF_PROG_ATTACH with BPF_F_ALLOW_MULTI and BPF_F_REPLACE, BPF_PROG_DETACH
 /// Fails  EPERM without CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN
 inline auto attach(fd_ref cgroup, const program& code, bool may_have_old) -> result<> {
   const auto old = may_have_old ? OCITK_TRY(detail::attached(cgroup)) : std::vector<std::uint32_t>{};
@@ -298,6 +340,13 @@ inline auto attach(fd_ref cgroup, const program& code, bool may_have_old) -> res
   attr.attach_bpf_fd = static_cast<std::uint32_t>(filter.get());
   attr.attach_type = BPF_CGROUP_DEVICE;
   attr.attach_flags = BPF_F_ALLOW_MULTI;
+  if (old.size() == 1) {
+    const auto replaced = OCITK_TRY(detail::open_program(old[0]));
+    auto at_once = attr;
+    at_once.attach_flags |= BPF_F_REPLACE;
+    at_once.replace_bpf_fd = static_cast<std::uint32_t>(replaced.get());
+    if (detail::bpf(BPF_PROG_ATTACH, "BPF_PROG_ATTACH", at_once) == 0) return {};  // else: it was not attached as one of many, or Linux < 5.6
+  }
   OCITK_TRY(trying("attach the device filter", checked(detail::bpf(BPF_PROG_ATTACH, "BPF_PROG_ATTACH", attr), "bpf")));
   for (const auto id : old) OCITK_TRY(detail::detach(cgroup, id));
   return {};

@@ -107,6 +107,9 @@ class planner {
   auto fail(std::string detail, std::string pointer) -> void {
     if (!problem_) problem_ = error{.detail = std::move(detail), .pointer = std::move(pointer)};
   }
+  auto only_v1(std::string_view file, std::string pointer) -> void {
+    fail(filled("invalid configuration: cgroup v2 has no {}", file), std::move(pointer));
+  }
   /// The write, for its flags; a dummy after a missing controller was noted.
   auto put(std::string_view controller, std::string file, std::string value, std::string pointer) -> write& {
     const auto dir = find(controller);
@@ -120,6 +123,10 @@ class planner {
   auto memory_v1(const spec::memory& m) -> void;
   auto memory_v2(const spec::memory& m) -> void;
   auto swap_v2(const spec::memory& m) -> void;
+  /// An idle group has no shares, the kernel refuses them: to become a usual one comes before them.
+  auto put_idle(const spec::cpu& c, std::optional<std::int64_t> value) -> void {
+    if (c.idle && c.idle == value) put("cpu", "cpu.idle", std::to_string(*c.idle), "/linux/resources/cpu/idle");
+  }
   auto cpu_v1(const spec::cpu& c) -> void;
   auto cpu_v2(const spec::cpu& c) -> void;
   auto throttle(const std::vector<spec::throttle_device>& list, std::string_view v1, std::string_view v2,
@@ -138,10 +145,10 @@ inline auto v2_number(std::int64_t n) -> std::string { return n < 0 ? "max" : st
 /// raising wants memsw first: the limit is tried first and, if it has to, once more at the end.
 inline auto planner::memory_v1(const spec::memory& m) -> void {
   const auto limit = m.limit.value_or(0);
-  const auto swap = m.swap.value_or(limit == -1 ? -1 : 0);
-  const auto put_swap = [&] {
+  const auto swap = limit == -1 && m.swap.value_or(0) == 0 ? -1 : m.swap.value_or(0);
+  const auto put_swap = [&] {  // without swap accounting nothing limits it: -1 is so already
     put("memory", "memory.memsw.limit_in_bytes", std::to_string(swap), "/linux/resources/memory/swap").if_present =
-        !m.swap;
+        swap == -1;
   };
   if (swap == -1) put_swap();
   if (limit != 0)
@@ -150,8 +157,10 @@ inline auto planner::memory_v1(const spec::memory& m) -> void {
   if (swap > 0) put_swap();
   if (m.reservation.value_or(0) != 0)
     put("memory", "memory.soft_limit_in_bytes", std::to_string(*m.reservation), "/linux/resources/memory/reservation");
-  if (m.disable_oom_killer.value_or(false))
-    put("memory", "memory.oom_control", "1", "/linux/resources/memory/disableOOMKiller");
+  if (m.disable_oom_killer && (*m.disable_oom_killer || find("memory")))
+    put("memory", "memory.oom_control", *m.disable_oom_killer ? "1" : "0", "/linux/resources/memory/disableOOMKiller");
+  if (m.use_hierarchy.value_or(false))
+    put("memory", "memory.use_hierarchy", "1", "/linux/resources/memory/useHierarchy").if_present = true;  // newer kernels know no other way
   if (m.swappiness)
     put("memory", "memory.swappiness", std::to_string(*m.swappiness), "/linux/resources/memory/swappiness");
 }
@@ -175,6 +184,8 @@ inline auto planner::swap_v2(const spec::memory& m) -> void {
 }
 
 inline auto planner::memory_v2(const spec::memory& m) -> void {
+  if (m.swappiness) only_v1("memory.swappiness", "/linux/resources/memory/swappiness");
+  if (m.disable_oom_killer.value_or(false)) only_v1("memory.oom_control", "/linux/resources/memory/disableOOMKiller");
   swap_v2(m);
   if (m.limit.value_or(0) != 0) put("memory", "memory.max", v2_number(*m.limit), "/linux/resources/memory/limit");
   if (m.reservation.value_or(0) != 0)
@@ -184,7 +195,8 @@ inline auto planner::memory_v2(const spec::memory& m) -> void {
 /// Period before quota, burst before quota: each may be refused until the quota has changed.
 inline auto planner::cpu_v1(const spec::cpu& c) -> void {
   const bool quota = c.quota.value_or(0) != 0;
-  if (c.shares.value_or(0) != 0)
+  put_idle(c, 0);
+  if (c.shares.value_or(0) != 0 && c.idle != 1)
     put("cpu", "cpu.shares", std::to_string(*c.shares), "/linux/resources/cpu/shares").read_back = true;
   if (c.realtime_period.value_or(0) != 0)
     put("cpu", "cpu.rt_period_us", std::to_string(*c.realtime_period), "/linux/resources/cpu/realtimePeriod")
@@ -199,14 +211,16 @@ inline auto planner::cpu_v1(const spec::cpu& c) -> void {
     w.again_at_end = quota;
   }
   if (quota) put("cpu", "cpu.cfs_quota_us", std::to_string(*c.quota), "/linux/resources/cpu/quota");
-  if (c.idle) put("cpu", "cpu.idle", std::to_string(*c.idle), "/linux/resources/cpu/idle");
+  if (c.idle != 0) put_idle(c, c.idle);
 }
 
 inline auto planner::cpu_v2(const spec::cpu& c) -> void {
   const auto quota = c.quota.value_or(0);
   const auto period = c.period.value_or(0);
-  if (c.idle) put("cpu", "cpu.idle", std::to_string(*c.idle), "/linux/resources/cpu/idle");
-  if (c.shares.value_or(0) != 0)
+  if (c.realtime_period.value_or(0) != 0) only_v1("cpu.rt_period_us", "/linux/resources/cpu/realtimePeriod");
+  if (c.realtime_runtime.value_or(0) != 0) only_v1("cpu.rt_runtime_us", "/linux/resources/cpu/realtimeRuntime");
+  put_idle(c, c.idle);
+  if (c.shares.value_or(0) != 0 && c.idle != 1)
     put("cpu", "cpu.weight", std::to_string(weight_of_shares(*c.shares)), "/linux/resources/cpu/shares");
   if (c.burst) {
     auto& w = put("cpu", "cpu.max.burst", std::to_string(*c.burst), "/linux/resources/cpu/burst");
@@ -256,6 +270,7 @@ inline auto planner::block_io() -> void {
     put("blkio", v2 ? "io.weight" : "blkio.weight", std::to_string(v2 ? 1 + (weight - 10) * 9999 / 990 : weight),
         base + "weight");
   }
+  if (b.leaf_weight.value_or(0) != 0 && v2) only_v1("blkio.leaf_weight", base + "leafWeight");
   if (b.leaf_weight.value_or(0) != 0 && !v2)
     put("blkio", "blkio.leaf_weight", std::to_string(*b.leaf_weight), base + "leafWeight");
   for (const auto& d : b.weight_device) {
@@ -263,6 +278,7 @@ inline auto planner::block_io() -> void {
     if (d.weight)
       put("blkio", v2 ? "io.bfq.weight" : "blkio.bfq.weight_device", line, base + "weightDevice").or_next = !v2;
     if (d.weight && !v2) put("blkio", "blkio.weight_device", line, base + "weightDevice");
+    if (d.leaf_weight && v2) only_v1("blkio.leaf_weight_device", base + "weightDevice");
     if (d.leaf_weight && !v2)
       put("blkio", "blkio.leaf_weight_device", filled("{}:{} {}", d.major, d.minor, *d.leaf_weight),
           base + "weightDevice");
@@ -289,9 +305,10 @@ inline auto planner::hugetlb() -> void {
 /// v1 only; v2 has nothing of the kind.
 inline auto planner::network() -> void {
   if (!wanted_.network) return;
-  for (const auto& p : places_)
-    if (p.is_v2 && p.limits) return;
-  if (wanted_.network->class_id)
+  if (on_v2("net_cls") && wanted_.network->class_id.value_or(0) != 0) return only_v1("net_cls.classid", "/linux/resources/network/classID");
+  if (on_v2("net_prio") && !wanted_.network->priorities.empty())
+    return only_v1("net_prio.ifpriomap", "/linux/resources/network/priorities");
+  if (wanted_.network->class_id && !on_v2("net_cls"))
     put("net_cls", "net_cls.classid", std::to_string(*wanted_.network->class_id), "/linux/resources/network/classID");
   for (const auto& p : wanted_.network->priorities)
     put("net_prio", "net_prio.ifpriomap", filled("{} {}", p.name, p.priority),

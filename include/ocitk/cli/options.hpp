@@ -3,6 +3,7 @@
 
 #include <ocitk/cli/parser.hpp>
 #include <ocitk/cli/request.hpp>
+#include <ocitk/cli/update_flags.hpp>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 17> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
@@ -41,11 +42,15 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> c
     {"features", "tell what this runtime can do, for programs"},
     {"kill", "send a signal to a container's process"},
     {"list", "show the containers of a state root"},
+    {"pause", "stop all processes of a container"},
+    {"ps", "show the processes of a container"},
+    {"resume", "let a paused container go on"},
     {"run", "make and start a container"},
     {"spec", "write a config.json to start from"},
     {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"update", "change the limits of a container"},
     {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
@@ -144,8 +149,12 @@ class command_line {
     if (name == "run") return make<run_command>(words, true);
     if (name == "exec") return exec(words);
     if (name == "start") return with_id<start_command>(words, "start a created container's process");
+    if (name == "pause") return with_id<pause_command>(words, "stop all processes of a container");
+    if (name == "resume") return with_id<resume_command>(words, "let a paused container go on");
     if (name == "state") return with_id<state_command>(words, "show the state of a container");
     if (name == "kill") return kill(words);
+    if (name == "ps") return ps(words);
+    if (name == "update") return update(words);
     if (name == "delete") return remove(words);
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
@@ -239,6 +248,39 @@ class command_line {
     o.id = p.positionals[0];
     if (p.positionals.size() > 1) o.signal = p.positionals[1];
     out_.what = kill_command{std::move(o)};
+    return {};
+  }
+  auto ps(const std::vector<std::string>& words) -> outcome {
+    ps_options o;
+    std::string format = "table";
+    parser p{"show the processes of a container; what follows the id goes to the host's ps"};
+    p.value("format", "f", format, "table or json");
+    const auto go = take(p, words, 1, static_cast<std::size_t>(-1), true);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (format != "table" && format != "json") return fail("invalid format option");
+    o.id = p.positionals[0];
+    o.json = format == "json";
+    o.args.assign(p.positionals.begin() + 1, p.positionals.end());
+    out_.what = ps_command{std::move(o)};
+    return {};
+  }
+  auto update(const std::vector<std::string>& words) -> outcome {
+    update_options o;
+    update_flags flags;
+    parser p{"change the limits of a container"};
+    add_update(p, o, flags);
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    o.id = p.positionals[0];
+    if (o.resources != "-") o.resources = absolute(o.resources);
+    if (o.resources.empty()) {
+      auto change = resources_from(flags);
+      if (!change) return std::unexpected(std::move(change).error());
+      o.change = std::move(*change);
+    }
+    out_.what = update_command{std::move(o)};
     return {};
   }
   auto remove(const std::vector<std::string>& words) -> outcome {

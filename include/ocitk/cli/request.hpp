@@ -1,6 +1,8 @@
 #ifndef OCITK_CLI_REQUEST_HPP
 #define OCITK_CLI_REQUEST_HPP
 
+#include <ocitk/spec/config.hpp>
+
 #include <optional>
 #include <string>
 #include <variant>
@@ -50,6 +52,19 @@ struct delete_options {
   bool force = false;
 };
 
+struct ps_options {
+  std::string id{};
+  bool json = false;
+  std::vector<std::string> args{};  ///< for the host's ps; none: -ef
+};
+
+struct update_options {
+  std::string id{};
+  std::string resources{};   ///< absolute, or "-" for standard input; empty: `change`
+  spec::resources change{};
+  std::string l3_cache_schema{}, mem_bw_schema{};
+};
+
 struct list_options {
   bool json = false, quiet = false;
 };
@@ -77,6 +92,10 @@ struct create_command { create_options options{}; };
 struct run_command { create_options options{}; };
 struct exec_command { exec_options options{}; };
 struct start_command { std::string id{}; };
+struct ps_command { ps_options options{}; };
+struct update_command { update_options options{}; };
+struct pause_command { std::string id{}; };
+struct resume_command { std::string id{}; };
 struct state_command { std::string id{}; };
 struct kill_command { kill_options options{}; };
 struct delete_command { delete_options options{}; };
@@ -87,7 +106,8 @@ struct where_command { where_options options{}; };
 
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
                              kill_command, delete_command, list_command, spec_command, stages_command, check_command,
-                             where_command, exec_command, features_command>;
+                             where_command, exec_command, features_command, pause_command, resume_command,
+                             ps_command, update_command>;
 
 struct request {
   global_options global{};

@@ -73,12 +73,9 @@ inline auto observe_unfinished(const entry& where) -> unfinished {
 inline auto observe(const entry& where, const record& known) -> result<live> {
   live now{.is = status::stopped, .pidfd = detail::hold(known)};
   if (!now.pidfd) return now;
-  if (where.has(gate_name)) {
-    now.is = status::created;
-    return now;
-  }
   const auto frozen = sys::cgroupfs::frozen(known.cgroup_paths);
-  now.is = frozen && *frozen ? status::paused : status::running;  // a cgroup that went away cannot be frozen
+  if (frozen && *frozen) now.is = status::paused;  // a cgroup that went away cannot be frozen
+  else now.is = where.has(gate_name) ? status::created : status::running;
   return now;
 }
 

@@ -120,8 +120,8 @@ class entry {
     return false;
   }
 
-  auto write_intent(const record& r) const -> result<> { return put("intent.json", r); }
-  auto write_state(const record& r) const -> result<> { return put("state.json", r); }
+  auto write_intent(const record& r) const -> result<> { return put("intent.json", spec::record_text(r)); }
+  auto write_state(const record& r) const -> result<> { return put("state.json", spec::record_text(r)); }
   [[nodiscard]] auto read() const -> result<record> { return get("state.json"); }
   [[nodiscard]] auto read_intent() const -> result<record> { return get("intent.json"); }
   /// Nobody reads it before the state is there.
@@ -129,6 +129,8 @@ class entry {
     const auto file = OCITK_TRY(sys::open_at(dir_, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     return trying("config.json", sys::write_all(file, text));
   }
+  /// In place of what is there, whole or not at all.
+  auto replace_config(std::string_view text) const -> result<> { return put("config.json", text); }
   [[nodiscard]] auto read_config() const -> result<std::string> { return sys::read_file(dir_, "config.json", spec::largest_json); }
   [[nodiscard]] auto has(const char* name) const -> bool { return sys::kernel::faccessat(dir_.get(), name, F_OK, 0) == 0; }
   [[nodiscard]] auto has_state() const -> bool { return has("state.json"); }
@@ -146,7 +148,7 @@ class entry {
 
  private:
   /// Under its name only when it is whole (threat F24).
-  auto put(const std::string& name, const record& r) const -> result<>;
+  auto put(const std::string& name, std::string_view text) const -> result<>;
   [[nodiscard]] auto get(const std::string& name) const -> result<record> {
     constexpr std::size_t largest = std::size_t{16} << 20;
     return spec::parse_record(OCITK_TRY(sys::read_file(dir_, name, largest)));
@@ -173,12 +175,12 @@ inline auto entry::lock(int milliseconds) const -> result<> {
   return {};
 }
 
-inline auto entry::put(const std::string& name, const record& r) const -> result<> {
+inline auto entry::put(const std::string& name, std::string_view text) const -> result<> {
   const auto draft = "." + name;
   if (sys::kernel::unlinkat(dir_.get(), draft.c_str(), 0) != 0 && errno != ENOENT) return failed("unlink", draft);
   const auto file = OCITK_TRY(sys::open_at(dir_, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   OCITK_TRY(checked(sys::kernel::fchmod(file.get(), 0600), "fchmod"));  // whatever the umask
-  OCITK_TRY(trying(name, sys::write_all(file, spec::record_text(r))));
+  OCITK_TRY(trying(name, sys::write_all(file, text)));
   OCITK_TRY(trying(name, checked(sys::kernel::fsync(file.get()), "fsync")));
   return trying(name, checked(sys::kernel::renameat(dir_.get(), draft.c_str(), dir_.get(), name.c_str()), "rename"));
 }

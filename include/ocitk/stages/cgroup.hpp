@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <span>
 #include <string>
 #include <string_view>
@@ -319,9 +320,12 @@ class writer {
 
 /// Writes the limits. A write that may only have come too early is tried again at the end.
 ///
+/// `is_needed(write)` is asked before each of them.
+///
 /// Calls  write(2) on cgroupfs
 /// Fails  with the spec pointer, the value wanted and the value there
-inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> result<> {
+template <std::predicate<const write&> IsNeeded>
+auto apply(const std::vector<write>& plan, const cgroup_guard& guard, IsNeeded&& is_needed) -> result<> {
   detail::writer put;
   std::vector<const write*> later;
   bool skip = false;
@@ -330,6 +334,10 @@ inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> 
   };
   for (const auto& w : plan) {
     if (std::exchange(skip, false)) continue;
+    if (!is_needed(w)) {
+      skip = w.or_next;
+      continue;
+    }
     const standing_at asked{&standpoint::pointer, w.pointer};
     auto done = put(w, guard.dir(w.dir));
     skip = w.or_next && done;
@@ -346,6 +354,10 @@ inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> 
     OCITK_TRY(told(*w, put(*w, guard.dir(w->dir))));
   }
   return {};
+}
+
+inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> result<> {
+  return cgroup::apply(plan, guard, [](const write&) { return true; });
 }
 
 /// Puts the device rules on a v2 cgroup; on v1 they are part of the plan.

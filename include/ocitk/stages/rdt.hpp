@@ -275,6 +275,16 @@ inline auto apply(const spec::intel_rdt& wanted, const group& g, const std::stri
   return b.done();
 }
 
+/// Other shares for a group that is there.
+///
+/// Calls    write(2) of `schemata` on resctrl
+/// Fails    a feature the machine lacks; EINVAL, with what resctrl says to it
+inline auto renew(const spec::intel_rdt& wanted, const group& g, const std::string& root) -> result<> {
+  const auto dir = OCITK_TRY(sys::open_at(fd_ref::cwd(), root, O_PATH | O_DIRECTORY));
+  OCITK_TRY(detail::check_features(dir, wanted));
+  return detail::with_reason(dir, detail::write_file(dir, (g.name.empty() ? "" : g.name + "/") + "schemata", g.schemata));
+}
+
 /// What a container leaves. Gone already is as good.
 inline auto remove(const std::vector<std::string>& paths) -> result<> {
   for (auto path = paths.rbegin(); path != paths.rend(); ++path)

@@ -2,6 +2,7 @@
 #define OCITK_SYS_CGROUP_TREE_HPP
 
 #include <ocitk/sys/cgroupfs.hpp>
+#include <ocitk/sys/kernel/process.hpp>
 #include <ocitk/sys/listing.hpp>
 #include <ocitk/text.hpp>
 
@@ -158,7 +159,7 @@ inline auto remove(paths all) -> result<> {
 /// Sends a signal once to every process there is now.
 inline auto signal_all(paths all, int number) -> result<> {
   for (const int pid : OCITK_TRY(pids(all)))
-    if (pid > 0 && ::kill(pid, number) != 0 && errno != ESRCH) return failed("kill", std::to_string(pid));
+    if (pid > 0 && kernel::kill(pid, number) != 0 && errno != ESRCH) return failed("kill", std::to_string(pid));
   return {};
 }
 
@@ -222,6 +223,22 @@ inline auto freeze(paths all, long milliseconds = usual_patience) -> result<> {
     }
   }
   if (!any) return std::unexpected(error{.code = ENOENT, .call = "freeze", .detail = "no freezer for the cgroup"});
+  return {};
+}
+
+/// Lets run again what freeze() stopped; what the container froze below its cgroup stays frozen.
+///
+/// Calls  write(2) of "THAWED" to freezer.state, of "0" to cgroup.freeze
+/// Fails  EBUSY: a cgroup above it is frozen
+inline auto unfreeze(paths all, long milliseconds = usual_patience) -> result<> {
+  for (const auto& path : all) {
+    const auto dir = OCITK_TRY(open_dir(path));
+    for (const auto& [file, value] : {std::pair{"freezer.state", "THAWED"}, std::pair{"cgroup.freeze", "0"}})
+      if (auto done = write_file(dir, file, value); !done && !means_gone(done.error())) return trying(path, std::move(done));
+    for (patience time{milliseconds}; detail::is_frozen_now(dir);)
+      if (!time.wait())
+        return std::unexpected(error{.code = EBUSY, .call = "thaw", .detail = "a cgroup above " + path + " is frozen"});
+  }
   return {};
 }
 

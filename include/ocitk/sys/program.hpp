@@ -40,6 +40,7 @@ struct task {
   std::string input{};              ///< on its standard input, then the end; it need not read it
   int directory = -1;               ///< a descriptor of where it starts; -1: the caller's working directory
   std::optional<int> seconds{};     ///< then it is killed, with its process group
+  std::size_t kept_output = 64 * 1024;  ///< bytes of each stream; what is between its beginning and its end is cut out
 };
 
 /// How it ended, and what it said up to then: the beginning and the end of it, if it said much.
@@ -55,13 +56,12 @@ inline constexpr auto nothing_more = []() -> result<> { return {}; };
 
 namespace detail {
 
-inline constexpr std::size_t kept_output = 64 * 1024;  ///< bytes of each stream
-
 /// Keeps the first and the last part of what flows through.
 class excerpt {
  public:
+  explicit excerpt(std::size_t kept) : kept_{kept} {}
   auto add(std::string_view part) -> void {
-    constexpr auto half = kept_output / 2;
+    const auto half = kept_ / 2;
     const auto room = half - std::min(half, head_.size());
     head_ += part.substr(0, room);
     part.remove_prefix(std::min(room, part.size()));
@@ -73,6 +73,7 @@ class excerpt {
   [[nodiscard]] auto text() const -> std::string { return cut_ ? head_ + "..." + tail_ : head_ + tail_; }
 
  private:
+  std::size_t kept_;
   std::string head_{}, tail_{};
   bool cut_ = false;
 };
@@ -153,7 +154,7 @@ inline auto milliseconds_now() -> std::int64_t {
 class listener {
  public:
   listener() = default;
-  explicit listener(unique_fd end) : end_{std::move(end)} {}
+  listener(unique_fd end, std::size_t kept) : end_{std::move(end)}, heard_{kept} {}
   [[nodiscard]] auto poll_entry() const -> pollfd { return {.fd = end_.get(), .events = POLLIN, .revents = 0}; }
   /// One look; false when there is nothing more now.
   auto take() -> bool {
@@ -174,7 +175,7 @@ class listener {
 
  private:
   unique_fd end_{};
-  excerpt heard_{};
+  excerpt heard_{0};
 };
 
 /// The parent's side. Both ends of the input are kept: without a reader a write would raise SIGPIPE.
@@ -283,9 +284,9 @@ auto run_program(const task& wanted, Last&& last = Last{}) -> result<ending> {
   for (auto* end : {&out.write, &err.write, &report.write}) end->reset();
   detail::conversation talk{wanted, std::move(child)};
   talk.in = std::move(in);
-  talk.out = detail::listener{std::move(out.read)};
-  talk.err = detail::listener{std::move(err.read)};
-  talk.report = detail::listener{std::move(report.read)};
+  talk.out = detail::listener{std::move(out.read), wanted.kept_output};
+  talk.err = detail::listener{std::move(err.read), wanted.kept_output};
+  talk.report = detail::listener{std::move(report.read), wanted.kept_output};
   auto ended = OCITK_TRY(talk.run());
   if (const auto why = talk.report.drain(); !why.empty()) return std::unexpected(detail::told_by(why, wanted.path));
   return ended;

@@ -54,6 +54,57 @@ TEST_CASE("options: where takes a container and a format") {
   CHECK_FALSE(std::get<where_command>(understand({"where", "c"})->what).options.json);
 }
 
+TEST_CASE("options: ps takes a format, and behind the id words for the host's ps") {
+  const auto r = understand({"ps", "--format", "json", "c", "-o", "pid", "-f"});
+  REQUIRE(r);
+  const auto& o = std::get<ps_command>(r->what).options;
+  CHECK(o.id == "c");
+  CHECK(o.json);
+  CHECK(o.args == std::vector<std::string>{"-o", "pid", "-f"});
+  CHECK(complaint({"ps", "-f", "xml", "c"}) == "invalid format option");
+  CHECK(complaint({"ps"}) == "ocitk: \"ps\" requires a minimum of 1 argument(s)");
+}
+
+TEST_CASE("options: update turns each option into a field") {
+  const auto r = understand({"update", "--memory", "64m", "--memory-swap=-1", "--memory-reservation", "1k", "--cpu-share", "5", "--cpu-quota", "-1",
+                             "--cpu-period", "6", "--cpu-burst", "7", "--cpu-rt-period", "8", "--cpu-rt-runtime", "9", "--cpu-idle", "1",
+                             "--cpuset-cpus", "0-1", "--cpuset-mems", "0", "--blkio-weight", "10", "--pids-limit", "-1", "--kernel-memory", "1",
+                             "--l3-cache-schema", "L3:0=f", "--mem-bw-schema", "MB:0=5", "c"});
+  REQUIRE(r);
+  const auto& o = std::get<update_command>(r->what).options;
+  const auto& c = o.change;
+  CHECK(o.id == "c");
+  CHECK(c.memory->limit == 64 << 20);
+  CHECK(c.memory->swap == -1);
+  CHECK(c.memory->reservation == 1024);
+  CHECK(c.memory->kernel == 1);
+  CHECK(c.cpu->shares == 5U);
+  CHECK(c.cpu->quota == -1);
+  CHECK(c.cpu->period == 6U);
+  CHECK(c.cpu->burst == 7U);
+  CHECK(c.cpu->realtime_period == 8U);
+  CHECK(c.cpu->realtime_runtime == 9);
+  CHECK(c.cpu->idle == 1);
+  CHECK(c.cpu->cpus == "0-1");
+  CHECK(c.cpu->mems == "0");
+  CHECK(c.block_io->weight == 10);
+  CHECK(c.pids_limit == -1);
+  CHECK(o.l3_cache_schema == "L3:0=f");
+  CHECK(o.mem_bw_schema == "MB:0=5");
+}
+
+TEST_CASE("options: update names a value that is none, and takes a file in place of all of them") {
+  CHECK(complaint({"update", "--cpu-share", "-1", "c"}) == "invalid value for cpu-share: \"-1\"");
+  CHECK(complaint({"update", "--memory", "much", "c"}) == "invalid value for memory: \"much\"");
+  CHECK(complaint({"update", "--blkio-weight", "70000", "c"}) == "invalid value for blkio-weight: \"70000\"");
+  const auto empty = understand({"update", "c"});
+  CHECK_FALSE(std::get<update_command>(empty->what).options.change.memory);
+  const auto piped = understand({"update", "--resources=-", "--cpu-share", "x", "c"});
+  REQUIRE(piped);
+  CHECK(std::get<update_command>(piped->what).options.resources == "-");
+  CHECK(std::get<update_command>(understand({"update", "-r", "/f", "c"})->what).options.resources == "/f");
+}
+
 TEST_CASE("options: kill takes no option after the id") {
   const auto r = understand({"kill", "-a", "c", "-9"});
   REQUIRE(r);

@@ -156,7 +156,47 @@ TEST_CASE("cgroup: memory limits of v2 count swap alone") {
   CHECK(swap_of(100, 0) == "memory.max=100");
   CHECK(swap_of(0, 50).starts_with("unable to set swap limit without memory limit"));
   CHECK(swap_of(100, 50).starts_with("memory+swap limit should be >= memory limit"));
-  CHECK(lines(v2_places(), with_memory({.reservation = -1, .swappiness = 5})) == list{"memory.low=max"});
+  CHECK(lines(v2_places(), with_memory({.reservation = -1})) == list{"memory.low=max"});
+}
+
+TEST_CASE("cgroup: what v2 has not is an error there, if it would do something") {
+  const auto told = [](const resources& wanted) { return lines(v2_places(), wanted).at(0); };
+  CHECK(told(with_memory({.swappiness = 5})) == "invalid configuration: cgroup v2 has no memory.swappiness at /linux/resources/memory/swappiness");
+  CHECK(told(with_memory({.disable_oom_killer = true})).ends_with("no memory.oom_control at /linux/resources/memory/disableOOMKiller"));
+  CHECK(told(with_cpu({.realtime_runtime = 5})).ends_with("/linux/resources/cpu/realtimeRuntime"));
+  CHECK(told(with_cpu({.realtime_period = 5})).ends_with("/linux/resources/cpu/realtimePeriod"));
+  resources wanted;
+  wanted.block_io = ocitk::spec::block_io{.leaf_weight = 10};
+  CHECK(told(wanted).ends_with("/linux/resources/blockIO/leafWeight"));
+  wanted = {};
+  wanted.network = ocitk::spec::network{.class_id = 1};
+  CHECK(told(wanted).ends_with("/linux/resources/network/classID"));
+  wanted.network = ocitk::spec::network{.priorities = {{.name = "lo", .priority = 1}}};
+  CHECK(told(wanted).ends_with("/linux/resources/network/priorities"));
+  wanted.network = ocitk::spec::network{.class_id = 0};
+  CHECK(lines(v2_places(), wanted).empty());
+  CHECK(lines(v2_places(), with_memory({.kernel = 5, .kernel_tcp = 5, .disable_oom_killer = false, .use_hierarchy = true})).empty());
+}
+
+TEST_CASE("cgroup: kernel memory is ignored, hierarchical memory is asked for where it can be") {
+  CHECK(lines(v1_places(), with_memory({.kernel = 5, .kernel_tcp = 5, .use_hierarchy = true})) == list{"memory.use_hierarchy=1"});
+  CHECK(lines(v1_places(), with_memory({.disable_oom_killer = false})) == list{"memory.oom_control=0"});
+  CHECK(lines({}, with_memory({.disable_oom_killer = false})).empty());
+}
+
+TEST_CASE("cgroup: an idle group has no shares; a group stops to be idle before it gets some") {
+  for (const auto& [places, shares] : {std::pair{v1_places(), "cpu.shares=1024"}, std::pair{v2_places(), "cpu.weight=100"}}) {
+    CHECK(lines(places, with_cpu({.shares = 1024, .idle = 1})) == list{"cpu.idle=1"});
+    CHECK(lines(places, with_cpu({.shares = 1024, .idle = 0})) == list{"cpu.idle=0", shares});
+  }
+}
+
+TEST_CASE("cgroup: realtime limits of v1, the period again after the runtime") {
+  const auto plan = *cgroup::plan(v1_places(), with_cpu({.realtime_runtime = 5, .realtime_period = 10}), {.devices = false});
+  REQUIRE(plan.size() == 2);
+  CHECK(plan[0].file == "cpu.rt_period_us");
+  CHECK(plan[0].again_at_end);
+  CHECK(plan[1].value == "5");
 }
 
 TEST_CASE("cgroup: shares become weights") {
@@ -166,9 +206,9 @@ TEST_CASE("cgroup: shares become weights") {
 
 TEST_CASE("cgroup: cpu limits") {
   const auto wanted = with_cpu({.shares = 1024, .quota = 50000, .burst = 10, .period = 20000, .cpus = "0-1", .mems = "0", .idle = 1});
-  CHECK(lines(v1_places(), wanted) == list{"cpu.shares=1024", "cpu.cfs_period_us=20000", "cpu.cfs_burst_us=10",
+  CHECK(lines(v1_places(), wanted) == list{"cpu.cfs_period_us=20000", "cpu.cfs_burst_us=10",
                                            "cpu.cfs_quota_us=50000", "cpu.idle=1", "cpuset.cpus=0-1", "cpuset.mems=0"});
-  CHECK(lines(v2_places(), wanted) == list{"cpu.idle=1", "cpu.weight=100", "cpu.max.burst=10", "cpu.max=50000 20000",
+  CHECK(lines(v2_places(), wanted) == list{"cpu.idle=1", "cpu.max.burst=10", "cpu.max=50000 20000",
                                            "cpuset.cpus=0-1", "cpuset.mems=0"});
   CHECK(lines(v2_places(), with_cpu({.quota = -1})) == list{"cpu.max=max 100000"});
   CHECK(lines(v2_places(), with_cpu({.period = 5000})) == list{"cpu.max=max 5000"});
@@ -275,6 +315,38 @@ TEST_CASE("cgroup: devices are denied but for the default ones, one write each")
   CHECK(none[1].value == "c *:* m");
   CHECK(none[3].value == "c 1:3 rwm");
   CHECK(cgroup::plan(v2_places(), wanted)->empty());
+}
+
+TEST_CASE("cgroup: rdma, networks and huge pages") {
+  std::vector<cgroup::place> places;
+  for (const char* name : {"net_cls", "net_prio", "rdma", "hugetlb"})
+    places.push_back({.controllers = {name}, .mountpoint = std::string{"/cg/"} + name, .below = "x"});
+  resources wanted;
+  wanted.network = ocitk::spec::network{.class_id = 7, .priorities = {{.name = "lo", .priority = 2}}};
+  wanted.rdma = {{"mlx5_0", {.hca_handles = 3, .hca_objects = 4}}};
+  wanted.hugepage_limits = {{.page_size = "2MB", .limit = 5}};
+  CHECK(lines(places, wanted) == list{"hugetlb.2MB.limit_in_bytes=5", "hugetlb.2MB.rsvd.limit_in_bytes=5", "net_cls.classid=7", "net_prio.ifpriomap=lo 2",
+                                      "rdma.max=mlx5_0 hca_handle=3 hca_object=4"});
+  wanted.network.reset();
+  CHECK(lines(v2_places(), wanted) == list{"hugetlb.2MB.max=5", "hugetlb.2MB.rsvd.max=5", "rdma.max=mlx5_0 hca_handle=3 hca_object=4"});
+}
+
+TEST_CASE("cgroup: from one list of devices to another, what both allow is never denied") {
+  const auto steps = [](std::vector<ocitk::spec::device_rule> from, std::vector<ocitk::spec::device_rule> to) {
+    list all;
+    for (const auto& step : devices::transition(*exceptions_of(std::move(from)), *exceptions_of(std::move(to))))
+      all.push_back((step.allow ? "allow " : "deny ") + devices::to_line(step));
+    return all;
+  };
+  const ocitk::spec::device_rule fuse{.allow = true, .type = "c", .major = 10, .minor = 229, .access = "rw"};
+  const ocitk::spec::device_rule kvm{.allow = true, .type = "c", .major = 10, .minor = 232, .access = "rw"};
+  const ocitk::spec::device_rule all{.allow = true, .access = "rwm"};
+  CHECK(steps({fuse}, {fuse}).empty());
+  CHECK(steps({fuse}, {kvm}) == list{"allow c 10:232 rw", "deny c 10:229 rw"});
+  CHECK(steps({fuse}, {{.allow = true, .type = "c", .major = 10, .minor = 229, .access = "r"}}) == list{"deny c 10:229 w"});
+  CHECK(steps({all, {.allow = false, .type = "c", .major = 10, .minor = 229, .access = "rw"}}, {all}) == list{"allow c 10:229 rw"});
+  CHECK(steps({fuse}, {all}).at(0) == "allow a *:* rwm");
+  CHECK(steps({all}, {}).at(0) == "deny a *:* rwm");
 }
 
 TEST_CASE("cgroup: device rules that v1 has no words for are refused, never widened") {

@@ -101,6 +101,11 @@ inline auto set_name(const char* name) -> int {
   return call(effect::changes, "prctl", [&] { return ::prctl(PR_SET_NAME, name); }, succeed, [] { return "PR_SET_NAME"; }, text{name});
 }
 
+/// By pid: only for one that cannot have become a stranger's, of a frozen cgroup or of a child.
+inline auto kill(pid_t pid, int number) -> int {
+  return call(effect::changes, "kill", [&] { return ::kill(pid, number); }, succeed, pid, number);
+}
+
 inline auto setsid() -> pid_t {
   return call(effect::changes, "setsid", [] { return ::setsid(); }, succeed);
 }
