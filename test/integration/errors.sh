@@ -54,9 +54,6 @@ bad_interpreter() {
   same "$(wc -l <<<"$out")" 1
   has "$out" "exec /bad: no such file or directory (its #! interpreter /none is missing in the rootfs)"
 }
-not_supported() {
-  refused "$(bundle ns '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}')" "not supported yet" "config.json#/linux/seccomp/listenerPath"
-}
 bad_limit() {
   refused "$(bundle bl '.linux.resources.memory = {limit: 4096, swap: 1}')" "cgroup: " "config.json#/linux/resources/memory"
 }
@@ -86,7 +83,6 @@ case_ "bad and unknown ids" ids
 case_ "a used id" used_id
 case_ "a missing program is an error of create" missing_program
 case_ "a bad interpreter is one line of the container and 255" bad_interpreter
-case_ "what is not supported yet is refused" not_supported
 case_ "a limit the kernel refuses" bad_limit
 case_ "wrong usage" usage
 case_ "exit codes are the payload's" codes
