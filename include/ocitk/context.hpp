@@ -56,6 +56,7 @@ struct init_context {
   std::string console_name{};                 ///< "/dev/pts/0" inside the container
   std::string state{};                        ///< what hooks read: one line of JSON, the pid as seen inside
   std::optional<sys::seccomp_filter> filter{};  ///< compiled by the parent; empty: the stage compiles it
+  unique_fd listener{};                       ///< of a filter with SCMP_ACT_NOTIFY: to be handed over at once
   std::vector<std::string> warnings{};        ///< what went on in spite of something, for the log
 };
 

@@ -65,9 +65,6 @@ debug_records() {
   same "$(jq -r .msg <<<"$out")" "command run"
   out=$(rt --debug --log-format json list 2>&1 >/dev/null); same "$(jq -r .msg <<<"$out")" "command list"
 }
-not_supported() {
-  refused "$(bundle ns '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}')" "not supported yet" "config.json#/linux/seccomp/listenerPath"
-}
 bad_limit() {
   refused "$(bundle bl '.linux.resources.memory = {limit: 4096, swap: 1}')" "cgroup: " "config.json#/linux/resources/memory"
 }
@@ -99,7 +96,6 @@ case_ "a missing program is an error of create" missing_program
 case_ "a bad interpreter is one line of the container and 255" bad_interpreter
 case_ "a program called runc has runc's words" called_runc
 case_ "a command is recorded once" debug_records
-case_ "what is not supported yet is refused" not_supported
 case_ "a limit the kernel refuses" bad_limit
 case_ "wrong usage" usage
 case_ "exit codes are the payload's" codes

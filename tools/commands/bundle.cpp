@@ -29,7 +29,6 @@ auto load_spec(const surroundings& about, const cli::create_options& o) -> resul
   auto from = OCITK_TRY(read_bundle(o.bundle));
   // A plan is for whoever may read the bundle: it tells what root would do.
   const auto warnings = OCITK_TRY(spec::validate(from.config, {.euid = o.plan ? 0 : ::geteuid(), .no_pivot = o.no_pivot}));
-  OCITK_TRY(spec::check_supported(from.config));
   for (const auto& text : warnings) about.log.write(runtime::level::warning, text);
   return from;
 }

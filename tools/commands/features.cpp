@@ -52,9 +52,7 @@ auto hook_names() -> word_list {
 }
 
 /// Would a mount with this get through the checks of `create`?
-auto is_taken(const spec::mount& m) -> bool {
-  return mounts::plan_for(m).has_value() && spec::check_supported({.mounts = {m}}).has_value();
-}
+auto is_taken(const spec::mount& m) -> bool { return mounts::plan_for(m).has_value(); }
 
 /// Without `idmap` and `ridmap`, as runc has it: clients look at mountExtensions for those.
 auto mount_options() -> word_list {
@@ -97,15 +95,13 @@ auto capabilities() -> word_list {
 }
 
 auto seccomp() -> json {
-  auto actions = keys_of(ocitk::stages::seccomp::detail::actions);
-  if (ocitk::stages::seccomp::action_of("SCMP_ACT_NOTIFY", {})) actions.emplace_back("SCMP_ACT_NOTIFY");
   word_list archs, supported;
   for (const auto word : ocitk::stages::seccomp::architecture_words)
     if (ocitk::stages::seccomp::architecture_of(word)) archs.emplace_back(word);
   for (const auto& [word, bit] : ocitk::stages::seccomp::flag_words)
     if (sys::knows_seccomp_flag(bit)) supported.emplace_back(word);
   return {{"enabled", true},
-          {"actions", sorted(std::move(actions))},
+          {"actions", sorted(keys_of(ocitk::stages::seccomp::detail::actions))},
           {"operators", sorted(keys_of(ocitk::stages::seccomp::detail::operators))},
           {"archs", sorted(std::move(archs))},
           {"knownFlags", sorted(keys_of(ocitk::stages::seccomp::flag_words))},

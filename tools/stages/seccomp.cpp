@@ -1,6 +1,7 @@
 #include "bpf_listing.hpp"
 #include "tools.hpp"
 
+#include <ocitk/runtime/listener.hpp>
 #include <ocitk/stages/seccomp.hpp>
 #include <ocitk/sys/credentials.hpp>
 #include <ocitk/sys/io.hpp>
@@ -33,10 +34,19 @@ class seccomp_tool : public cli::stage_tool<ocitk::stages::load_filter> {
     if (!here.config.linux.seccomp) return {};
     if (::prctl(PR_GET_NO_NEW_PRIVS, 0UL, 0UL, 0UL, 0UL) != 1 && !OCITK_TRY(sys::has_capability(CAP_SYS_ADMIN)))
       return cli::comes_first("no-new-privs", "a filter needs CAP_SYS_ADMIN or no_new_privs");
-    return stage_tool::run(here);
+    return cli::run_stages(ocitk::stages::load_filter{}, here, [&](init_context& ctx) { return tell_agent(here, ctx); });
   }
 
  private:
+  /// The tool is its own parent: what would have to wait for the agent cannot be what tells the agent.
+  static auto tell_agent(const cli::chain_link& here, init_context& ctx) -> result<> {
+    const auto listener = std::move(ctx.listener);
+    if (!listener) return {};
+    return runtime::tell_agent(*here.config.linux.seccomp,
+                               {.oci_version = std::string{spec::oci_version}, .id = here.state.id, .status = "creating",
+                                .pid = ::getpid(), .bundle = here.state.bundle, .annotations = here.config.annotations},
+                               ::getpid(), listener);
+  }
   auto print(cli::chain_link& here) const -> result<> {
     here.ended = 0;
     if (!here.config.linux.seccomp) return {};

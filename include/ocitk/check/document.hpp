@@ -139,7 +139,6 @@ void hear(examined& e, Judge judge) {
 
 inline void hear_judges(examined& e, bool cgroup2) {
   hear(e, [](const spec::config& c) { return verdict(spec::validate(c, {})); });
-  hear(e, [](const spec::config& c) { return spec::check_supported(c); });
   hear(e, judge_process);
   hear(e, judge_linux);
   hear(e, judge_seccomp);

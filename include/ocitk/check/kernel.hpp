@@ -97,7 +97,7 @@ inline void missing_seccomp(findings& all, const spec::seccomp& s, const host& h
     check_action(fmt::format("/linux/seccomp/syscalls/{}/action", i), s.syscalls[i].action);
   if (!s.flags) return;
   for (std::size_t i = 0; i < s.flags->size(); ++i) {
-    const auto flag = stages::seccomp::flags_of(spec::strings{(*s.flags)[i]}, false);
+    const auto flag = stages::seccomp::flags_of(spec::strings{(*s.flags)[i]}, true, false);
     if (flag && (*flag & ~h.seccomp_flags) != 0) add(fmt::format("/linux/seccomp/flags/{}", i), (*s.flags)[i]);
   }
 }

@@ -102,7 +102,7 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
                      std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared,
-                     const at_birth& when_born) -> result<ready_init> {
+                     const at_birth& when_born, const at_listener& when_listening) -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .no_pivot = b.no_pivot, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
@@ -113,7 +113,7 @@ inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, uniq
             .pause = std::move(b.pause),
             .published = &published};
   const auto& unified = cgroups.unified();
-  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared, when_born);
+  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared, when_born, when_listening);
 }
 
 /// While init waits with everything mounted: `poststop` is due from now on, then the hooks that may set up more.
@@ -188,7 +188,10 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
     return {};
   };
   const at_birth when_born = resctrl.root.empty() ? at_birth{} : at_birth{join_resctrl};
-  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born));
+  const at_listener when_listening = [&](int pid, const unique_fd& listener) {
+    return tell_agent(*b.spec.linux.seccomp, state_for_others(known, status::creating, pid), pid, listener);
+  };
+  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born, when_listening));
   known.hooks = b.spec.hooks;
   std::erase_if(known.rdt_groups, [&](const auto& path) {  // somebody else was quicker: not ours to remove
     return std::ranges::find(rdt_groups.made(), path) == rdt_groups.made().end();

@@ -3,6 +3,7 @@
 
 #include <ocitk/error.hpp>
 #include <ocitk/fd.hpp>
+#include <ocitk/sys/io.hpp>
 #include <ocitk/sys/packing.hpp>
 #include <ocitk/sys/socket.hpp>
 
@@ -30,6 +31,8 @@
 ///       |<--- left (status of the shell) ----------------|
 ///       |<--- prepared (mounts and devices are there) ----|   only with hooks that want it,
 ///       |---- hooked ------------------------------------>|   once
+///       |<--- listener (itself, or its number) ------------|   only with SCMP_ACT_NOTIFY; what init says from here
+///       |---- taken -------------------------------------->|   on may have to wait for the agent's answers
 ///       |<--- ready (terminal, if there is one) ----------|
 ///       |---- go ---------------------------------------->|
 ///
@@ -37,7 +40,7 @@
 /// to init that its parent died, and it goes too (threat F2).
 namespace ocitk::runtime {
 
-enum class word : std::uint8_t { born = 1, mapped, warning, paused, resume, left, prepared, hooked, ready, go, error };
+enum class word : std::uint8_t { born = 1, mapped, warning, paused, resume, left, prepared, hooked, listener, taken, ready, go, error };
 
 inline auto to_string(word w) -> std::string_view {
   switch (w) {
@@ -49,6 +52,8 @@ inline auto to_string(word w) -> std::string_view {
     case word::left: return "left";
     case word::prepared: return "prepared";
     case word::hooked: return "hooked";
+    case word::listener: return "listener";
+    case word::taken: return "taken";
     case word::ready: return "ready";
     case word::go: return "go";
     case word::error: return "error";
@@ -59,10 +64,10 @@ inline auto to_string(word w) -> std::string_view {
 /// What was said, and what came with it.
 struct told {
   word said = word::error;
-  std::string text{};      ///< of a warning; the name of the terminal, or of the stage; the status of a shell
+  std::string text{};      ///< of a warning; the name of the terminal, or of the stage; the status of a shell; a descriptor's number
   int pid = 0;             ///< of `born`, as the bridge's caller sees it
   error failure{};         ///< of `error`
-  unique_fd passed{};      ///< the pidfd of `born`, the file of `mapped`, the terminal of `ready`
+  unique_fd passed{};      ///< the pidfd of `born`, the file of `mapped`, the terminal of `ready`, the `listener`
   bool gone = false;       ///< nothing was said: the other side is dead
 };
 
@@ -86,6 +91,18 @@ inline auto packed(const error& e) -> std::string {
   put_text(bytes, shortened(e.stage, short_field));
   put_text(bytes, shortened(e.detail, longest_message - 3 * short_field - path_field));
   return bytes;
+}
+
+/// Did a filter say so? It may be in force already, and need not allow more of us than read(2) and write(2).
+inline auto is_denied(const error& e) -> bool { return e.code == EPERM || e.code == ENOSYS; }
+
+inline auto read_message(fd_ref socket) -> result<sys::message> {
+  sys::message came;
+  came.bytes.resize(longest_message);
+  const auto n = OCITK_TRY(sys::read_some(socket, came.bytes));
+  came.bytes.resize(n);
+  came.end = n == 0;
+  return came;
 }
 
 inline auto unpacked_error(unpacker& from) -> error {
@@ -125,6 +142,12 @@ class channel {
   /// With the terminal that a shell is to use, or without one.
   auto say_resume(const unique_fd& terminal) const -> result<> { return send(word::resume, {}, terminal.get()); }
   auto say_left(int status) const -> result<> { return send(word::left, std::to_string(status), -1); }
+  /// The listener of a filter that is in force.
+  auto say_listener(const unique_fd& listener) const -> result<> { return send(word::listener, std::to_string(listener.get()), listener.get()); }
+  /// The same where sendmsg(2) may not be called: the number alone, for pidfd_getfd(2).
+  auto name_listener(const unique_fd& listener) const -> result<> {
+    return sys::write_all(end_, std::string(1, static_cast<char>(word::listener)) + std::to_string(listener.get()));
+  }
   auto fail(const error& why) const -> result<> { return send(word::error, detail::packed(why), -1); }
 
   /// Waits for the other side.
@@ -139,13 +162,16 @@ class channel {
   auto send(word what, std::string_view payload, int passed) const -> result<> {
     std::string bytes(1, static_cast<char>(what));
     bytes += payload;
-    return sys::send_message(end_, bytes, passed, to_string(what));
+    auto sent = sys::send_message(end_, bytes, passed, to_string(what));
+    return !sent && passed < 0 && detail::is_denied(sent.error()) ? sys::write_all(end_, bytes) : sent;
   }
   unique_fd end_{};
 };
 
 inline auto channel::listen() const -> result<told> {
-  auto came = OCITK_TRY(sys::receive_message(end_, detail::longest_message));
+  auto received = sys::receive_message(end_, detail::longest_message);
+  if (!received && detail::is_denied(received.error())) received = detail::read_message(end_);
+  auto came = OCITK_TRY(std::move(received));
   told t;
   if (came.end || came.bytes.empty()) {
     t.gone = true;
@@ -160,7 +186,8 @@ inline auto channel::listen() const -> result<told> {
   detail::unpacker from{payload};
   if (t.said == word::born) t.pid = static_cast<int>(from.number());
   if (t.said == word::error) t.failure = detail::unpacked_error(from);
-  if (t.said == word::warning || t.said == word::ready || t.said == word::paused || t.said == word::left)
+  if (t.said == word::warning || t.said == word::ready || t.said == word::paused || t.said == word::left ||
+      t.said == word::listener)
     t.text = payload;
   else if (!from.complete())
     return ocitk::failure("a child's message is cut short");

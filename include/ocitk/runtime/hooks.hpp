@@ -22,13 +22,16 @@ namespace ocitk::runtime {
 using warn_to = std::function<void(error)>;
 
 /// What hooks of the runtime read of a container.
+inline auto state_for_others(const record& known, status now, int pid) -> spec::hook_state {
+  return {.oci_version = std::string{spec::oci_version},
+          .id = known.id,
+          .status = std::string{to_string(now)},
+          .pid = pid,
+          .bundle = known.bundle,
+          .annotations = known.annotations};
+}
 inline auto hook_state(const record& known, status now, int pid) -> std::string {
-  return spec::state_text(spec::hook_state{.oci_version = std::string{spec::oci_version},
-                                           .id = known.id,
-                                           .status = std::string{to_string(now)},
-                                           .pid = pid,
-                                           .bundle = known.bundle,
-                                           .annotations = known.annotations});
+  return spec::state_text(state_for_others(known, now, pid));
 }
 
 /// What hooks inside the container read, which see init by the number it has there.

@@ -5,6 +5,7 @@
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/hooks.hpp>
+#include <ocitk/runtime/listener.hpp>
 #include <ocitk/runtime/pause.hpp>
 #include <ocitk/runtime/pipelines.hpp>
 #include <ocitk/runtime/progress.hpp>
@@ -94,6 +95,22 @@ inline auto wait_for_hooks(const newborn& n) -> result<> {
   return await(n.parent, word::hooked);
 }
 
+/// A filter with a listener cannot be the last of all: the parent has to be there to take it.
+inline auto loads_last(const init_context& ctx) -> bool {
+  return ctx.spec.process->no_new_privileges && !(ctx.filter && ctx.filter->listens);
+}
+
+/// Nothing else is done between the filter and this. A shell's copy of init keeps its listener from the agent, which
+/// was told of no such process: what would have to wait then fails with ENOSYS.
+inline auto hand_over_listener(init_context& ctx, const newborn& n, const pause_watch& pauses) -> result<> {
+  const auto listener = std::move(ctx.listener);
+  if (!listener || pauses.is_shell()) return {};
+  return in_stage(stages::load_filter::name, [&]() -> result<> {
+    OCITK_TRY(give_listener(n.parent, *ctx.filter, listener));
+    return await(n.parent, word::taken);
+  });
+}
+
 /// In a new user namespace init is nobody until the maps are there, in a joined one until it says who it is.
 inline auto become_root_inside() -> result<> {
   OCITK_TRY(sys::set_gid(0));
@@ -169,6 +186,7 @@ auto confine(init_context& ctx, newborn& n, pause_watch& pauses, const Early& ea
   forget_callers_settings();
   result<> met;
   const auto next = [&](std::string_view stage) {
+    if (met = hand_over_listener(ctx, n, pauses); !met) return verdict::stop;
     const auto then = arrive(stage, n, pauses);
     if (then != verdict::run || !n.meets_parent || stage != stages::run_create_container_hooks::name) return then;
     met = wait_for_hooks(n);
@@ -195,13 +213,16 @@ inline auto set_up(init_context& ctx, newborn& n, pause_watch& pauses) -> result
 
 /// The last two words: with noNewPrivileges the filter comes after the parent let go, and only execve(2) after it. A
 /// shell that is to see the container complete loads it for itself.
-inline auto pause_at_the_end(const init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
+inline auto pause_at_the_end(init_context& ctx, newborn& n, pause_watch& pauses) -> result<> {
   const bool late = ctx.spec.process->no_new_privileges;
   if (late) (void)arrive(stages::load_filter::name, n, pauses);  // nothing is run or left out here; problem() tells
   OCITK_TRY(pauses.problem());
   if (late && pauses.is_shell()) {
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
+  } else if (late && !loads_last(ctx)) {
+    OCITK_TRY(run_stage(stages::load_filter{}, ctx));
+    OCITK_TRY(hand_over_listener(ctx, n, pauses));
   }
   (void)arrive(stages::execute::name, n, pauses);
   return pauses.problem();
@@ -227,7 +248,7 @@ inline auto run_last_hooks(const init_context& ctx, const payload& p) -> result<
   if (commands.empty()) return {};
   const auto state = hook_state(ctx, status::created);
   const auto confine = [&]() -> result<> {
-    if (!ctx.spec.process->no_new_privileges) return {};  // in force for long
+    if (!loads_last(ctx)) return {};  // in force for long
     init_context rest{.spec = ctx.spec, .filter = ctx.filter};
     return run_stage(stages::load_filter{}, rest);
   };
@@ -249,7 +270,7 @@ inline auto start(const init_context& ctx, const newborn& n, const payload& p) -
   for (int fd = 3; fd < 3 + n.preserved; ++fd) OCITK_TRY(pass_on(fd_ref::of(fd)));
   OCITK_TRY(stages::exec::close_on_exec(static_cast<unsigned>(3 + n.preserved)));
   stages::exec::reset_signals();
-  if (ctx.spec.process->no_new_privileges)  // a filter loaded any earlier would have to allow all the above
+  if (loads_last(ctx))  // a filter loaded any earlier would have to allow all the above
     OCITK_TRY(run_stage(stages::load_filter{}, rest));
   return in_stage("exec", [&] { return at("/process/args", [&] { return stages::exec::become(program); }); });
 }

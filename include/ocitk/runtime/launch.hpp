@@ -7,6 +7,7 @@
 #include <ocitk/runtime/explain.hpp>
 #include <ocitk/runtime/handshake.hpp>
 #include <ocitk/runtime/init.hpp>
+#include <ocitk/runtime/listener.hpp>
 #include <ocitk/stages/idmap.hpp>
 #include <ocitk/stages/netdev.hpp>
 #include <ocitk/stages/seccomp.hpp>
@@ -75,6 +76,9 @@ using at_prepared = std::function<result<>(const ready_init& init)>;
 /// What the parent does to init before it sets anything up.
 using at_birth = std::function<result<>(int pid)>;
 
+/// What the parent does with the listener of init's filter; fails to have init torn down.
+using at_listener = std::function<result<>(int pid, const unique_fd& listener)>;
+
 namespace detail {
 
 /// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned.
@@ -130,7 +134,10 @@ inline constexpr std::string_view waits_for_init = "waits for init to be ready";
 /// What can be judged without the kernel is judged before anything exists.
 inline auto compiled_filter(const spec::config& spec) -> result<std::optional<sys::seccomp_filter>> {
   if (!spec.linux.seccomp) return std::optional<sys::seccomp_filter>{};
-  return std::optional{OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(*spec.linux.seccomp); }))};
+  const auto& profile = *spec.linux.seccomp;
+  auto filter = OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::compile(profile); }));
+  OCITK_TRY(in_stage("seccomp", [&] { return stages::seccomp::require_of_kernel(profile); }));
+  return std::optional{std::move(filter)};
 }
 
 inline auto shifts_clocks(const spec::linux_& linux) -> bool { return !linux.time_offsets.empty() && linux.creates("time"); }
@@ -166,8 +173,8 @@ inline auto equip(init_context& ctx, const ready_init& init, const progress& pub
 }
 
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared, const progress& published)
-    -> result<> {
+inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared,
+                        const at_listener& when_listening, const progress& published) -> result<> {
   for (;;) {
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(init.who, OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
@@ -189,6 +196,14 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
       published.publish("parent", waits_for_init);
       continue;
     }
+    if (heard.said == word::listener && when_listening) {
+      const auto listener = OCITK_TRY(in_stage(stages::load_filter::name, [&] { return take_listener(heard, init.process.pidfd()); }));
+      OCITK_TRY(init.talk.say(word::taken));  // first: it can go on, and waits by itself where the agent has to answer
+      published.publish("parent", "tells the seccomp agent");
+      OCITK_TRY(when_listening(init.process.pid(), listener));
+      published.publish("parent", waits_for_init);
+      continue;
+    }
     if (heard.said != word::ready) return failure("init said something else than expected");
     init.terminal = std::move(heard.passed);
     init.terminal_name = std::move(heard.text);
@@ -205,7 +220,8 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
 inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {},
-                   const at_prepared& when_prepared = {}, const at_birth& when_born = {}) -> result<ready_init> {
+                   const at_prepared& when_prepared = {}, const at_birth& when_born = {},
+                   const at_listener& when_listening = {}) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces, !ctx.spec.linux.time_offsets.empty())));
   const bool by_bridge = !namespaces.joins.empty();
@@ -238,7 +254,7 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
   OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
   if (waits) OCITK_TRY(explaining(detail::equip(ctx, init, published, when_born)));
   published.publish("parent", detail::waits_for_init);
-  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, published));
+  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, when_listening, published));
   return init;
 }
 

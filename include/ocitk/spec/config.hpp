@@ -295,6 +295,15 @@ struct hook_state {
   string_map annotations{};
 };
 
+/// What a seccomp agent gets beside the listener: the specification's container process state.
+struct container_process_state {
+  std::string oci_version{};
+  strings fds{};          ///< what the descriptors are, in their order
+  int pid = 0;            ///< of the process under the filter, as the agent sees it
+  std::string metadata{};
+  hook_state state{};
+};
+
 /// The state document that `ocitk state` prints.
 struct state {
   std::string oci_version{};

@@ -194,15 +194,6 @@ inline auto check_hooks(const hooks& all) -> result<> {
   return check_hooks(all.poststop, "/hooks/poststop");
 }
 
-inline auto not_yet(std::string_view what, std::string pointer) -> result<> {
-  return failure(filled("{} is not supported yet", what), std::move(pointer));
-}
-
-inline auto check_linux_supported(const linux_& l) -> result<> {
-  if (l.seccomp && !l.seccomp->listener_path.empty()) return not_yet("a seccomp listener", "/linux/seccomp/listenerPath");
-  return {};
-}
-
 }  // namespace detail
 
 /// The same for a process alone, as `exec` starts one.
@@ -231,11 +222,6 @@ inline auto validate(const config& c, const circumstances& about) -> result<stri
   for (const auto& m : c.mounts)
     if (!m.destination.starts_with('/')) warnings.push_back(filled("mount destination {} is not absolute", m.destination));
   return warnings;
-}
-
-/// What this version cannot do is refused, never left out in silence.
-inline auto check_supported(const config& c) -> result<> {
-  return detail::check_linux_supported(c.linux);
 }
 
 }  // namespace ocitk::spec

@@ -33,6 +33,9 @@ OCITK_JSON_FUNCTION auto state_text(const state& s, int indent) -> std::string;
 /// What a hook gets: one line.
 OCITK_JSON_FUNCTION auto state_text(const hook_state& s) -> std::string;
 
+/// What a seccomp agent gets: one line.
+OCITK_JSON_FUNCTION auto state_text(const container_process_state& s) -> std::string;
+
 /// The text of a state.json.
 OCITK_JSON_FUNCTION auto record_text(const record& r) -> std::string;
 
@@ -54,6 +57,7 @@ OCITK_JSON_FUNCTION auto with_resources(std::string_view config_text, const reso
 }
 OCITK_JSON_FUNCTION auto state_text(const state& s, int indent) -> std::string { return detail::text_of(s, indent, ' '); }
 OCITK_JSON_FUNCTION auto state_text(const hook_state& s) -> std::string { return detail::text_of(s, -1, ' '); }
+OCITK_JSON_FUNCTION auto state_text(const container_process_state& s) -> std::string { return detail::text_of(s, -1, ' '); }
 OCITK_JSON_FUNCTION auto record_text(const record& r) -> std::string { return detail::text_of(r, -1, ' '); }
 OCITK_JSON_FUNCTION auto quoted(std::string_view text) -> std::string { return detail::text_of(std::string{text}, -1, ' '); }
 

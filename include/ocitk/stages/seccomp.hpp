@@ -4,7 +4,9 @@
 #include <ocitk/context.hpp>
 #include <ocitk/fd.hpp>
 #include <ocitk/owned.hpp>
+#include <ocitk/privileges/seccomp_program.hpp>
 #include <ocitk/stage.hpp>
+#include <ocitk/sys/probe.hpp>
 #include <ocitk/sys/seccomp.hpp>
 #include <ocitk/text.hpp>
 
@@ -29,21 +31,7 @@ namespace seccomp {
 
 using filter = sys::seccomp_filter;
 
-/// Conditions that must all hold, for one system call.
-struct rule {
-  std::string syscall{};
-  std::uint32_t action = 0;  ///< SCMP_ACT_*
-  std::vector<scmp_arg_cmp> args{};
-  std::size_t index = 0;  ///< its place in /linux/seccomp/syscalls
-};
-
-/// The spec in libseccomp's terms; nothing was asked of libseccomp but names.
-struct blueprint {
-  std::uint32_t default_action = SCMP_ACT_ALLOW;
-  std::vector<std::uint32_t> architectures{};  ///< SCMP_ARCH_*, native first
-  std::vector<rule> rules{};
-  std::vector<std::string> names{};  ///< every system call the spec mentions, rule or not
-};
+using privileges::seccomp::blueprint, privileges::seccomp::rule;
 
 namespace detail {
 
@@ -52,15 +40,14 @@ inline auto libseccomp(int ret, std::string_view call) -> result<> {
   return {};
 }
 
-template <std::size_t N>
-auto look_up(const std::array<std::pair<std::string_view, std::uint32_t>, N>& table, std::string_view word)
-    -> std::optional<std::uint32_t> {
+template <class Value, std::size_t N>
+auto look_up(const std::array<std::pair<std::string_view, Value>, N>& table, std::string_view word) -> std::optional<Value> {
   for (const auto& [known, value] : table)
     if (known == word) return value;
   return std::nullopt;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 8> actions{{
+inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 9> actions{{
     {"SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD},
     {"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
     {"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
@@ -69,6 +56,7 @@ inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 8> actio
     {"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0U)},
     {"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
     {"SCMP_ACT_LOG", SCMP_ACT_LOG},
+    {"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
 }};
 
 inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 7> operators{{
@@ -100,7 +88,6 @@ inline constexpr std::array<std::string_view, 19> architecture_words{
 /// An action of the spec with the errno it returns. Only ERRNO and TRACE take one; EPERM if none is given.
 inline auto action_of(std::string_view word, std::optional<std::uint32_t> errno_ret) -> result<std::uint32_t> {
   constexpr std::uint32_t max_errno = 4095;  // MAX_ERRNO of the kernel
-  if (word == "SCMP_ACT_NOTIFY") return failure("seccomp action SCMP_ACT_NOTIFY is not supported by ocitk");
   const auto action = detail::look_up(detail::actions, word);
   if (!action) return failure(filled("seccomp action \"{}\" is not known to ocitk", word));
   if (*action != SCMP_ACT_ERRNO(0U) && *action != SCMP_ACT_TRACE(0U)) {
@@ -136,12 +123,13 @@ inline auto condition_of(const spec::syscall_arg& arg) -> result<scmp_arg_cmp> {
 
 /// Conditions on different arguments hold together. One rule cannot test an argument twice, so if any is
 /// named twice, every condition becomes an alternative of its own, as with runc.
-inline auto alternatives(const std::vector<spec::syscall_arg>& args) -> result<std::vector<std::vector<scmp_arg_cmp>>> {
+inline auto alternatives(const std::vector<spec::syscall_arg>& args, std::string_view pointer = "/args")
+    -> result<std::vector<std::vector<scmp_arg_cmp>>> {
   std::vector<scmp_arg_cmp> all;
   std::array<int, 6> uses{};
-  for (const auto& arg : args) {
-    all.push_back(OCITK_TRY(condition_of(arg)));
-    ++uses[arg.index];
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    all.push_back(OCITK_TRY(at(filled("{}/{}", pointer, i), condition_of(args[i]))));
+    ++uses[args[i].index];
   }
   std::vector<std::vector<scmp_arg_cmp>> ways;
   if (std::any_of(uses.begin(), uses.end(), [](int n) { return n > 1; }))
@@ -153,28 +141,35 @@ inline auto alternatives(const std::vector<spec::syscall_arg>& args) -> result<s
 
 /// Flags for seccomp(2). TSYNC means nothing in a process of one thread; WAIT_KILLABLE_RECV means nothing
 /// without a listener and the kernel refuses it then. Both are accepted and not set.
-inline auto flags_of(const std::optional<spec::strings>& asked, bool spec_allow_known) -> result<unsigned long> {
+inline auto flags_of(const std::optional<spec::strings>& asked, bool listens, bool spec_allow_known) -> result<unsigned long> {
   if (!asked) return spec_allow_known ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0UL;
   unsigned long flags = 0;
   for (std::size_t i = 0; i < asked->size(); ++i) {
     const auto& word = (*asked)[i];
-    if (word == "SECCOMP_FILTER_FLAG_LOG")
-      flags |= SECCOMP_FILTER_FLAG_LOG;
-    else if (word == "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
-      flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-    else if (word != "SECCOMP_FILTER_FLAG_TSYNC" && word != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
-      return failure(filled("seccomp flag \"{}\" is not known to ocitk", word),
-                     filled("/linux/seccomp/flags/{}", i));
+    const auto flag = detail::look_up(flag_words, word);
+    if (!flag) return failure(filled("seccomp flag \"{}\" is not known to ocitk", word), filled("/linux/seccomp/flags/{}", i));
+    flags |= *flag;
   }
-  return flags;
+  flags &= ~static_cast<unsigned long>(SECCOMP_FILTER_FLAG_TSYNC);
+  return listens ? flags : flags & ~static_cast<unsigned long>(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 }
 
 namespace detail {
 
+/// An action by two keys of the document; an error is at the one to blame.
+inline auto action_from(std::string_view word, std::optional<std::uint32_t> errno_ret, std::string_view action_at,
+                        std::string_view errno_at) -> result<std::uint32_t> {
+  OCITK_TRY(at(action_at, action_of(word, std::nullopt)));
+  return at(errno_at, action_of(word, errno_ret));
+}
+
 inline auto add_rules(blueprint& plan, const spec::syscall_rule& entry, std::size_t index) -> result<> {
-  const auto action = OCITK_TRY(action_of(entry.action, entry.errno_ret));
-  const auto ways = OCITK_TRY(alternatives(entry.args));
+  const auto here = filled("/linux/seccomp/syscalls/{}", index);
+  const auto action = OCITK_TRY(action_from(entry.action, entry.errno_ret, here, here + "/errnoRet"));
+  const auto ways = OCITK_TRY(alternatives(entry.args, here + "/args"));
   for (const auto& name : entry.names) {
+    if (action == SCMP_ACT_NOTIFY && name == "write")  // init may have to name its listener by it
+      return failure("SCMP_ACT_NOTIFY cannot be used for the write syscall");
     plan.names.push_back(name);
     if (action == plan.default_action) continue;  // libseccomp refuses rules that change nothing
     for (const auto& args : ways) plan.rules.push_back({name, action, args, index});
@@ -184,11 +179,25 @@ inline auto add_rules(blueprint& plan, const spec::syscall_rule& entry, std::siz
 
 }  // namespace detail
 
+namespace detail {
+
+inline auto check_listener(const blueprint& plan, const spec::seccomp& asked) -> result<> {
+  if (plan.default_action == SCMP_ACT_NOTIFY)
+    return failure("SCMP_ACT_NOTIFY cannot be used as default action", "/linux/seccomp/defaultAction");
+  if (plan.listens() && asked.listener_path.empty())
+    return failure("seccomp listenerPath is not set: SCMP_ACT_NOTIFY needs an agent", "/linux/seccomp/listenerPath");
+  if (!asked.listener_metadata.empty() && asked.listener_path.empty())
+    return failure("listenerMetadata without listenerPath", "/linux/seccomp/listenerMetadata");
+  return {};
+}
+
+}  // namespace detail
+
 /// Reads    /linux/seccomp without flags
 inline auto plan(const spec::seccomp& asked) -> result<blueprint> {
   blueprint plan;
   plan.default_action =
-      OCITK_TRY(at("/linux/seccomp/defaultAction", action_of(asked.default_action, asked.default_errno_ret)));
+      OCITK_TRY(detail::action_from(asked.default_action, asked.default_errno_ret, "/linux/seccomp/defaultAction", "/linux/seccomp/defaultErrnoRet"));
   plan.architectures.push_back(::seccomp_arch_native());
   for (std::size_t i = 0; i < asked.architectures.size(); ++i) {
     const auto token = OCITK_TRY(
@@ -198,8 +207,12 @@ inline auto plan(const spec::seccomp& asked) -> result<blueprint> {
   }
   for (std::size_t i = 0; i < asked.syscalls.size(); ++i)
     OCITK_TRY(at(filled("/linux/seccomp/syscalls/{}", i), detail::add_rules(plan, asked.syscalls[i], i)));
+  OCITK_TRY(detail::check_listener(plan, asked));
   return plan;
 }
+
+/// The call that a listener is sent by, wherever its entry to the kernel is.
+inline auto is_sendmsg(std::string_view name) -> bool { return name == "sendmsg" || name == "socketcall"; }
 
 /// Does the default action let a system call happen? Then an unknown one may as well.
 inline auto lets_pass(std::uint32_t action) -> bool {
@@ -294,7 +307,8 @@ inline auto exported(scmp_filter_ctx ctx) -> result<std::vector<sock_filter>> {
   return code;
 }
 
-inline auto assembled(const blueprint& plan) -> result<std::vector<sock_filter>> {
+/// Takes 11 to 18 ms for the profiles of engines: most of it goes into the export.
+inline auto by_libseccomp(const blueprint& plan) -> result<std::vector<sock_filter>> {
   constexpr std::size_t many_names = 32;  // above it a tree of comparisons beats a list of them
   const handle ctx{::seccomp_init(plan.default_action)};
   if (!ctx) return failure("libseccomp refuses the default action", "/linux/seccomp/defaultAction");
@@ -307,36 +321,64 @@ inline auto assembled(const blueprint& plan) -> result<std::vector<sock_filter>>
   return exported(ctx.get());
 }
 
+inline auto assembled(const blueprint& plan) -> result<std::vector<sock_filter>> {
+  if (auto own = privileges::seccomp::program_of(plan)) return std::move(*own);
+  return by_libseccomp(plan);
+}
+
 }  // namespace detail
 
 /// The filter for a spec. Needs no privileges and may run in another process than `load`: the parent compiles
 /// before it clones. An empty default action without rules means no filter.
 ///
 /// Reads    /linux/seccomp
-/// Fails    words that are not known; SCMP_ACT_NOTIFY; a filter above 4096 instructions
+/// Fails    words that are not known; SCMP_ACT_NOTIFY without an agent, for write(2) or as the default; a filter above
+///          4096 instructions
 inline auto compile(const spec::seccomp& asked) -> result<filter> {
   if (asked.default_action.empty() && asked.syscalls.empty()) return filter{};
-  const auto flags = OCITK_TRY(flags_of(asked.flags, sys::knows_seccomp_flag(SECCOMP_FILTER_FLAG_SPEC_ALLOW)));
   const auto wanted = OCITK_TRY(plan(asked));
+  const bool listens = wanted.listens();
+  const auto flags = OCITK_TRY(flags_of(asked.flags, listens, sys::knows_seccomp_flag(SECCOMP_FILTER_FLAG_SPEC_ALLOW)));
   auto code = lets_pass(wanted.default_action) ? std::vector<sock_filter>{} : enosys_prologue(horizons(wanted));
   const auto rest = OCITK_TRY(at("/linux/seccomp", detail::assembled(wanted)));
   code.insert(code.end(), rest.begin(), rest.end());
   if (code.size() > BPF_MAXINSNS)
     return failure(filled("seccomp filter has {} instructions, the kernel takes {}", code.size(), BPF_MAXINSNS),
                    "/linux/seccomp");
-  return filter{.program = std::move(code), .flags = flags};
+  const bool sendmsg_waits = std::any_of(wanted.rules.begin(), wanted.rules.end(), [](const auto& r) { return r.notifies() && is_sendmsg(r.syscall); });
+  return filter{.program = std::move(code), .flags = flags, .listens = listens, .sendmsg_waits = sendmsg_waits};
+}
+
+/// Does this kernel know what a spec asks for? Asked before anything exists.
+///
+/// Calls    seccomp(2), with nothing to load
+/// Fails    `seccomp notify unsupported`; a flag that came with a later kernel
+inline auto require_of_kernel(const spec::seccomp& asked) -> result<> {
+  for (std::size_t i = 0; i < asked.syscalls.size(); ++i)
+    if (asked.syscalls[i].action == "SCMP_ACT_NOTIFY" && !sys::knows_seccomp_action(SECCOMP_RET_USER_NOTIF))
+      return failure("seccomp notify unsupported: it needs Linux 5.0 or later", filled("/linux/seccomp/syscalls/{}/action", i));
+  for (std::size_t i = 0; asked.flags && i < asked.flags->size(); ++i) {
+    const auto flag = detail::look_up(flag_words, (*asked.flags)[i]);
+    if (flag && !sys::knows_seccomp_flag(*flag))
+      return failure(filled("seccomp flag \"{}\" is not known to this kernel", (*asked.flags)[i]), filled("/linux/seccomp/flags/{}", i));
+  }
+  return {};
 }
 
 /// Puts the calling thread and all it becomes under the filter, for good.
-inline auto load(const filter& f) -> result<> {
-  if (f.program.empty()) return {};
+///
+/// Returns  the listener, if the filter has SCMP_ACT_NOTIFY. Without anybody who reads it such calls wait; when it is
+///          closed everywhere they fail with ENOSYS.
+inline auto load(const filter& f) -> result<unique_fd> {
+  if (f.program.empty()) return unique_fd{};
   return at("/linux/seccomp", [&] { return sys::set_seccomp_filter(f); });
 }
 
 }  // namespace seccomp
 
 /// Filters the payload's system calls. With noNewPrivileges as late as can be; without it before `user`,
-/// since loading then needs CAP_SYS_ADMIN: two pipelines, one stage.
+/// since loading then needs CAP_SYS_ADMIN: two pipelines, one stage. A listener is left in the context: who runs the
+/// stage hands it over before anything else, for what comes may have to wait for the agent's answers.
 ///
 /// Reads    /linux/seccomp
 /// Process  init
@@ -349,8 +391,9 @@ struct load_filter : stage_in<init_context> {
   static constexpr std::array<std::string_view, 2> after{"pivot", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.linux.seccomp) return {};
-    if (ctx.filter) return seccomp::load(*ctx.filter);
-    return seccomp::load(OCITK_TRY(seccomp::compile(*ctx.spec.linux.seccomp)));
+    if (!ctx.filter) ctx.filter = OCITK_TRY(seccomp::compile(*ctx.spec.linux.seccomp));
+    ctx.listener = OCITK_TRY(seccomp::load(*ctx.filter));
+    return {};
   }
 };
 

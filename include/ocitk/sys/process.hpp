@@ -60,6 +60,15 @@ inline auto open_pidfd(int pid) -> result<unique_fd> {
   return unique_fd{static_cast<int>(fd)};
 }
 
+/// Another process' descriptor, by its number there; close-on-exec.
+///
+/// Fails  EPERM: who asks may not trace it; EBADF: it has no such number; ENOSYS before Linux 5.6
+inline auto descriptor_of(fd_ref pidfd, int number) -> result<unique_fd> {
+  const long fd = kernel::pidfd_getfd(pidfd.get(), number);
+  if (fd < 0) return failed("pidfd_getfd");
+  return unique_fd{static_cast<int>(fd)};
+}
+
 inline auto send_signal(fd_ref pidfd, int number) -> result<> {
   return checked(::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0), "pidfd_send_signal");
 }

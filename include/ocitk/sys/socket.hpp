@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -40,9 +41,20 @@ inline auto connect_to(fd_ref socket, std::string_view path) -> result<> {
   }
 }
 
+/// A name that no file system has: everything behind the `@`, not ended by a zero.
+inline auto connect_to_abstract(fd_ref socket, std::string_view name) -> result<> {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.size() > sizeof address.sun_path) return std::unexpected(error{.code = ENAMETOOLONG, .call = "connect"});
+  std::memcpy(address.sun_path + 1, name.data() + 1, name.size() - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  return checked(kernel::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size, name), "connect");
+}
+
 }  // namespace detail
 
-/// Connects to a stream socket of the host; a name too long for the address goes through its directory's descriptor.
+/// Connects to a stream socket of the host; a name too long for the address goes through its directory's descriptor,
+/// one that starts with `@` is of the abstract kind, as to runc.
 /// Nothing sent or received on it blocks for more than 5 s (threat F35).
 ///
 /// Calls  socket(2), connect(2), setsockopt(2) SO_SNDTIMEO, SO_RCVTIMEO
@@ -53,6 +65,10 @@ inline auto connect_unix(const std::string& path) -> result<unique_fd> {
   const timeval patience{.tv_sec = 5, .tv_usec = 0};
   for (const int which : {SO_SNDTIMEO, SO_RCVTIMEO})
     OCITK_TRY(checked(::setsockopt(socket.get(), SOL_SOCKET, which, &patience, sizeof patience), "setsockopt"));
+  if (path.starts_with('@')) {
+    OCITK_TRY(trying(path, detail::connect_to_abstract(socket, path)));
+    return socket;
+  }
   if (path.size() < sizeof(sockaddr_un::sun_path)) {
     OCITK_TRY(trying(path, detail::connect_to(socket, path)));
     return socket;
@@ -63,10 +79,9 @@ inline auto connect_unix(const std::string& path) -> result<unique_fd> {
   return socket;
 }
 
-/// One message, with a descriptor unless `passed` is -1. A watcher is shown `seen_as` in place of bytes that are no text.
-///
-/// Fails  EPIPE: the other side is gone (and no SIGPIPE)
-inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1, std::string_view seen_as = {}) -> result<> {
+namespace detail {
+
+inline auto send_some(fd_ref socket, std::string_view bytes, int passed, std::string_view seen_as) -> result<std::size_t> {
   iovec payload{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};  // only read
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
@@ -82,9 +97,28 @@ inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1,
     std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
   }
   for (;;) {
-    if (kernel::sendmsg(socket.get(), message, bytes.size(), seen_as.empty() ? bytes : seen_as) >= 0) return {};
+    const auto sent = kernel::sendmsg(socket.get(), message, bytes.size(), seen_as.empty() ? bytes : seen_as);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
     if (errno != EINTR) return failed("sendmsg");
   }
+}
+
+}  // namespace detail
+
+/// One message, with a descriptor unless `passed` is -1. A watcher is shown `seen_as` in place of bytes that are no text.
+///
+/// Fails  EPIPE: the other side is gone (and no SIGPIPE)
+inline auto send_message(fd_ref socket, std::string_view bytes, int passed = -1, std::string_view seen_as = {}) -> result<> {
+  OCITK_TRY(detail::send_some(socket, bytes, passed, seen_as));
+  return {};
+}
+
+/// All bytes over a stream, however many calls it takes; the descriptor comes with the first.
+///
+/// Fails  EPIPE; EAGAIN: nobody reads for as long as the socket waits
+inline auto send_stream(fd_ref socket, std::string_view bytes, fd_ref passed) -> result<> {
+  for (int with = passed.get(); !bytes.empty(); with = -1) bytes.remove_prefix(OCITK_TRY(detail::send_some(socket, bytes, with, {})));
+  return {};
 }
 
 struct message {

@@ -120,7 +120,7 @@ TEST_CASE("document: seccomp rules, one by one") {
                                     {{{"names", {"read"}}, {"action", "SCMP_ACT_KILL"}, {"errnoRet", 1}},
                                      {{"names", {"read"}}, {"action", "SCMP_ACT_ERRNO"}},
                                      {{"names", {"write"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 5000}}}}};
-        }) == list{"error /linux/seccomp/syscalls/0", "error /linux/seccomp/syscalls/2"});
+        }) == list{"error /linux/seccomp/syscalls/0/errnoRet", "error /linux/seccomp/syscalls/2/errnoRet"});
 }
 
 TEST_CASE("document: mounts, rlimits and hooks, entry by entry") {

@@ -21,7 +21,6 @@ auto verdict(Change change) -> error {
 
 TEST_CASE("validate: the default document is fine, with and without privileges") {
   CHECK(spec::validate(usual(), {}));
-  CHECK(spec::check_supported(usual()));
   CHECK(spec::validate(spec::default_config(true, true, 1000, 1000), {.euid = 1000}));
 }
 
@@ -65,16 +64,6 @@ TEST_CASE("validate: hooks are absolute paths, and their time is not over before
   CHECK(with(&spec::hooks::poststart, {.path = "./x"}) == "/hooks/poststart/1/path");
   CHECK(with(&spec::hooks::poststop, {.path = "x"}) == "/hooks/poststop/1/path");
   CHECK(with(&spec::hooks::poststop, {.path = "/x"}).empty());
-}
-
-TEST_CASE("validate: what is not supported is refused with its place") {
-  const auto refused = [](auto change) {
-    auto c = usual();
-    change(c);
-    const auto v = spec::check_supported(c);
-    return v ? std::string{} : v.error().pointer;
-  };
-  CHECK(refused([](auto& c) { c.linux.seccomp = spec::seccomp{.listener_path = "/x"}; }) == "/linux/seccomp/listenerPath");
 }
 
 TEST_CASE("validate: clocks need a time namespace of the container's own, network devices a network namespace") {

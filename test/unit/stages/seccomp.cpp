@@ -55,7 +55,8 @@ TEST_CASE("seccomp: actions carry their errno") {
   CHECK(seccomp::action_of("SCMP_ACT_KILL_PROCESS", std::nullopt) == SCMP_ACT_KILL_PROCESS);
   CHECK_FALSE(seccomp::action_of("SCMP_ACT_ALLOW", 1));
   CHECK_FALSE(seccomp::action_of("SCMP_ACT_ERRNO", 4096));
-  CHECK_FALSE(seccomp::action_of("SCMP_ACT_NOTIFY", std::nullopt));
+  CHECK(seccomp::action_of("SCMP_ACT_NOTIFY", std::nullopt) == SCMP_ACT_NOTIFY);
+  CHECK_FALSE(seccomp::action_of("SCMP_ACT_NOTIFY", 1));
   CHECK_FALSE(seccomp::action_of("allow", std::nullopt));
 }
 
@@ -68,16 +69,55 @@ TEST_CASE("seccomp: architectures are those of the specification") {
 }
 
 TEST_CASE("seccomp: flags absent, empty, known, unknown") {
-  CHECK(seccomp::flags_of(std::nullopt, true) == SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-  CHECK(seccomp::flags_of(std::nullopt, false) == 0UL);
-  CHECK(seccomp::flags_of(spec::strings{}, true) == 0UL);
-  CHECK(seccomp::flags_of(spec::strings{"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG",
-                                        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
-                          true) == SECCOMP_FILTER_FLAG_LOG);
-  const auto unknown = seccomp::flags_of(spec::strings{"SECCOMP_FILTER_FLAG_LOG", "X"}, true);
+  CHECK(seccomp::flags_of(std::nullopt, false, true) == SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+  CHECK(seccomp::flags_of(std::nullopt, false, false) == 0UL);
+  CHECK(seccomp::flags_of(spec::strings{}, false, true) == 0UL);
+  const spec::strings most{"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+  CHECK(seccomp::flags_of(most, false, true) == SECCOMP_FILTER_FLAG_LOG);
+  CHECK(seccomp::flags_of(most, true, true) == (SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
+  const auto unknown = seccomp::flags_of(spec::strings{"SECCOMP_FILTER_FLAG_LOG", "X"}, false, true);
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().detail == "seccomp flag \"X\" is not known to ocitk");
   CHECK(unknown.error().pointer == "/linux/seccomp/flags/1");
+}
+
+TEST_CASE("seccomp: calls that wait need an agent, and some cannot wait") {
+  const auto told = [](auto change) {
+    spec::seccomp s{.default_action = "SCMP_ACT_ALLOW", .listener_path = "/a", .listener_metadata = "m",
+                    .syscalls = {{.names = {"mkdir"}, .action = "SCMP_ACT_NOTIFY"}}};
+    change(s);
+    const auto f = seccomp::compile(s);
+    return f ? (f->listens ? f->sendmsg_waits ? "named" : "sent" : "none") : f.error().detail + " " + f.error().pointer;
+  };
+  CHECK(told([](auto&) {}) == "sent");
+  CHECK(told([](auto& s) { s.syscalls[0].names.push_back("sendmsg"); }) == "named");
+  CHECK(told([](auto& s) { s.syscalls.clear(); }) == "none");
+  CHECK(told([](auto& s) { s.listener_path.clear(); }) ==
+        "seccomp listenerPath is not set: SCMP_ACT_NOTIFY needs an agent /linux/seccomp/listenerPath");
+  CHECK(told([](auto& s) { s.syscalls.clear(), s.listener_path.clear(); }) ==
+        "listenerMetadata without listenerPath /linux/seccomp/listenerMetadata");
+  CHECK(told([](auto& s) { s.syscalls[0].names.push_back("write"); }) ==
+        "SCMP_ACT_NOTIFY cannot be used for the write syscall /linux/seccomp/syscalls/0");
+  CHECK(told([](auto& s) { s.default_action = "SCMP_ACT_NOTIFY"; }) ==
+        "SCMP_ACT_NOTIFY cannot be used as default action /linux/seccomp/defaultAction");
+}
+
+TEST_CASE("seccomp: loading gives the listener, close-on-exec") {
+  const auto filter = seccomp::compile({.default_action = "SCMP_ACT_ALLOW", .listener_path = "/a",
+                                        .syscalls = {{.names = {"getppid"}, .action = "SCMP_ACT_NOTIFY"}}});
+  REQUIRE(filter);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!sys::forbid_new_privileges()) ::_exit(200);
+    auto listener = seccomp::load(*filter);
+    if (!listener || !*listener) ::_exit(201);
+    if ((::fcntl(listener->get(), F_GETFD) & FD_CLOEXEC) == 0) ::_exit(202);
+    listener->reset();
+    ::_exit(errno_of(SYS_getppid));
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == ENOSYS);  // nobody is left to answer
 }
 
 TEST_CASE("seccomp: conditions on one argument are alternatives, on several they hold together") {
@@ -121,6 +161,11 @@ TEST_CASE("seccomp: errors point into the spec") {
   CHECK(seccomp::compile({.default_action = "SCMP_ACT_ALLOW", .architectures = {"x"}}).error().pointer ==
         "/linux/seccomp/architectures/0");
   CHECK(seccomp::compile(denying({.names = {"read"}, .action = "x"})).error().pointer == "/linux/seccomp/syscalls/0");
+  CHECK(seccomp::compile(denying({.names = {"read"}, .action = "SCMP_ACT_KILL", .errno_ret = 1})).error().pointer ==
+        "/linux/seccomp/syscalls/0/errnoRet");
+  CHECK(seccomp::compile(denying({.names = {"read"}, .action = "SCMP_ACT_ERRNO", .args = {{0, 1, 0, "SCMP_CMP_EQ"}, {1, 1, 0, "="}}})).error().pointer ==
+        "/linux/seccomp/syscalls/0/args/1");
+  CHECK(seccomp::compile({.default_action = "SCMP_ACT_KILL", .default_errno_ret = 1}).error().pointer == "/linux/seccomp/defaultErrnoRet");
 }
 
 TEST_CASE("seccomp: nothing asked for loads nothing") {

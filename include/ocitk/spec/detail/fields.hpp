@@ -220,6 +220,10 @@ template <one<hook_state> T> auto fields(T& s) {
               field{"status", s.status, trait::always}, field{"pid", s.pid},
               field{"bundle", s.bundle, trait::always}, field{"annotations", s.annotations});
 }
+template <one<container_process_state> T> auto fields(T& s) {
+  return list(field{"ociVersion", s.oci_version, trait::always}, field{"fds", s.fds, trait::always},
+              field{"pid", s.pid, trait::always}, field{"metadata", s.metadata}, field{"state", s.state, trait::always});
+}
 template <one<state> T> auto fields(T& s) {
   return list(field{"ociVersion", s.oci_version, trait::always}, field{"id", s.id, trait::always},
               field{"pid", s.pid, trait::always}, field{"status", s.status, trait::always},

@@ -163,8 +163,10 @@ inline auto set_key_permissions(long serial, std::uint32_t permissions) -> long 
               [] { return "KEYCTL_SETPERM"; }, [] { return "<keyring>"; }, flags{permissions, {}});
 }
 
+/// With SECCOMP_FILTER_FLAG_NEW_LISTENER it returns a descriptor.
 inline auto seccomp(unsigned operation, unsigned long how, const sock_fprog& program) -> long {
-  return call(effect::changes, "seccomp", [&] { return ::syscall(SYS_seccomp, operation, how, &program); }, succeed,
+  return call(effect::changes, "seccomp", [&] { return ::syscall(SYS_seccomp, operation, how, &program); },
+              [&](pretence& p) -> long { return (how & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0 ? p.placeholder("a seccomp listener") : 0; },
               [] { return "SECCOMP_SET_MODE_FILTER"; }, how,
               [&] { return "{len=" + std::to_string(program.len) + "}"; });
 }
@@ -230,6 +232,12 @@ inline auto sendmsg(int fd, const msghdr& message, std::size_t size, std::string
                 return sent < 0 ? -errno : sent;
               },
               descriptor{fd}, text{what});
+}
+
+/// Another process' descriptor, by its number there.
+inline auto pidfd_getfd(int pidfd, int number) -> long {
+  return call(effect::asks, "pidfd_getfd", [&] { return ::syscall(SYS_pidfd_getfd, pidfd, number, 0U); },
+              [](pretence& p) { return p.placeholder("a seccomp listener"); }, descriptor{pidfd}, number);
 }
 
 inline auto recvmsg(int fd, msghdr& message, int how) -> ssize_t {
