@@ -11,6 +11,7 @@ normal() {
     -e 's#/proc/[0-9]+#/proc/PID#g' \
     -e '/PR_CAPBSET_DROP, [0-9]+/s/DROP, [0-9]+/DROP, N/' \
     -e 's/(intent|state)\.json>, "\{\\"version.*, [0-9]+\)/\1.json>, RECORD)/' \
+    -e 's/(config\.json>, ".*"\.\.\.), [0-9]+\)/\1, SIZE)/' \
     -e 's/pid>, "[0-9]+", [0-9]+\)/pid>, PID)/' \
     -e 's/\|CLONE_INTO_CGROUP, SIGCHLD, <[^>]*>|, SIGCHLD, no cgroup/, SIGCHLD, CGROUP/' \
     -e 's/^parent +cgroup  .*/parent  cgroup        WHAT THE HOST'"'"'S CGROUPS ASK FOR/' \

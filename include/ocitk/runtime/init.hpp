@@ -260,10 +260,7 @@ inline auto run_last_hooks(const init_context& ctx, const payload& p) -> result<
 inline auto start(const init_context& ctx, const newborn& n, const payload& p) -> result<> {
   const auto program = stages::exec::lay_out(p.path, ctx.spec.process->args, p.env);
   init_context rest{.spec = ctx.spec, .filter = ctx.filter};
-  if (n.gate) {
-    OCITK_TRY(die_of_signals());
-    OCITK_TRY(wait_at_gate(n.gate));
-  }
+  if (n.gate) OCITK_TRY(wait_at_gate(n.gate));
   n.publish(stages::run_create_container_hooks::name);
   OCITK_TRY(in_stage(stages::run_create_container_hooks::name, [&] { return run_last_hooks(ctx, p); }));
   n.publish("exec");
@@ -291,6 +288,8 @@ template <class SetUp>
   if (!payload) give_up(payload.error());
   if (auto done = report_warnings(ctx, n.parent); !done) give_up(done.error());
   if (auto done = pause_at_the_end(ctx, n, pauses); !done) give_up(done.error());
+  if (n.gate)  // before anybody hears of a container that could be sent one
+    if (auto done = die_of_signals(); !done) give_up(done.error());
   n.publish("waits to be let go");
   if (auto done = n.parent.say_ready(ctx.console, ctx.console_name); !done) give_up(done.error());
   for (auto* of_setup : {&ctx.console, &ctx.devpts, &ctx.rootfs}) of_setup->reset();  // the gate may stay shut for days
