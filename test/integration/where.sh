@@ -37,10 +37,7 @@ running_and_paused() {
   until_ 5 in_state init S
   same "$(overall)" running
   has "$(where "$TAG-1")" "nanosleep("
-  local freezer; freezer=$(our_cgroups | grep -E "/freezer/|^/sys/fs/cgroup/[^/]*$TAG" | head -1)
-  if [ -e "$freezer/freezer.state" ]; then echo FROZEN >"$freezer/freezer.state"
-  elif [ -e "$freezer/cgroup.freeze" ]; then echo 1 >"$freezer/cgroup.freeze"
-  fi
+  rt pause "$TAG-1"
   until_ 5 status_is "$TAG-1" paused
   same "$(overall)" paused
   has "$(where "$TAG-1")" payload

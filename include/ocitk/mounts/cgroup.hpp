@@ -108,19 +108,20 @@ inline auto mount_v1(const init_context& ctx, const spec::mount& m, const plan& 
   return sys::set_attributes(tmpfs, {.set = MOUNT_ATTR_RDONLY}, false);
 }
 
-/// The unified hierarchy, detached. A user namespace without a cgroup namespace of its own may not mount it:
-/// then the host's mount is bound, or the container's own part of it.
+/// The unified hierarchy, detached. Without a cgroup namespace of its own a container gets the host's mount, bound: a new
+/// mount of it from the first cgroup namespace would set the options of all of them anew, and drop the host's nsdelegate
+/// and memory_recursiveprot. A user namespace may not mount it for every cgroup namespace: then its own part is bound.
 ///
 /// Fails  EPERM, EBUSY only where the bind fails too
 inline auto make_v2(const init_context& ctx, const spec::mount& m, const plan& asked) -> result<unique_fd> {
+  const auto* v2 = unified(ctx.cgroups);
+  const auto host = v2 == nullptr ? std::string{"/sys/fs/cgroup"} : v2->mountpoint;
+  if (!ctx.spec.linux.has("cgroup")) return make_bind(host, detail::inner_plan(asked));
   plan p = asked;
   p.read_only = false;  // of the mount only: the superblock is the host's
   auto made = make_filesystem("cgroup2", m.source, p);
   if (made || (made.error().code != EPERM && made.error().code != EBUSY)) return made;
-  const auto* v2 = unified(ctx.cgroups);
-  if (v2 == nullptr) return make_bind("/sys/fs/cgroup", detail::inner_plan(asked));
-  const bool own = ctx.spec.linux.has("cgroup");
-  return make_bind(own ? v2->mountpoint + "/" + v2->below : v2->mountpoint, detail::inner_plan(asked));
+  return make_bind(v2 == nullptr ? host : host + "/" + v2->below, detail::inner_plan(asked));
 }
 
 }  // namespace ocitk::mounts

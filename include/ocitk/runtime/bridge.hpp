@@ -41,6 +41,7 @@ template <class Join, class Live>
     };
     auto init = OCITK_TRY(in_stage("unshare", [&] { return at("/linux/namespaces", clone); }));
     if (init.pid == 0) {  // silent until the parent was told that it is there: else that would come second
+      standing = {.process = "init"};
       teller.close();
       OCITK_TRY(told.listen());
       told.close();

@@ -10,7 +10,7 @@ using check::whereabouts;
 
 namespace {
 
-auto bind(std::string source, std::string destination) -> spec::mount {
+auto bound(std::string source, std::string destination) -> spec::mount {
   return {.destination = std::move(destination), .type = "bind", .source = std::move(source)};
 }
 auto tmpfs(std::string destination) -> spec::mount { return {.destination = std::move(destination), .type = "tmpfs"}; }
@@ -50,7 +50,7 @@ TEST_CASE("view: a bind mount shows its source, also through links") {
   s.file("src/deep/tool");
   s.link("src/up", "/usr");
   view v{s.open("root")};
-  v.add(bind("src", "/opt"), 0, s.path());
+  v.add(bound("src", "/opt"), 0, s.path());
   CHECK(way(v, "/usr/opt/deep/tool") == "/usr/opt/deep/tool");
   CHECK(way(v, "/opt/deep/tool") == "/usr/opt/deep/tool");
   CHECK(way(v, "/opt/up") == "/usr");
@@ -65,7 +65,7 @@ TEST_CASE("view: what a new file system will hold cannot be told") {
   v.add(tmpfs("/data"), 4, s.path());
   CHECK(way(v, "/data/x") == "later 4");
   CHECK(v.find("/data/x").path == "/data/x");
-  v.add(bind(s.in("root/data"), "/data/inner"), 5, s.path());
+  v.add(bound(s.in("root/data"), "/data/inner"), 5, s.path());
   CHECK(way(v, "/data/x") == "later 4");
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("view: directories are made on the way to a mount") {
   s.dir("root");
   s.file("src/run");
   view v{s.open("root")};
-  v.add(bind("src", "/work/deep/src"), 2, s.path());
+  v.add(bound("src", "/work/deep/src"), 2, s.path());
   CHECK(way(v, "/work/deep/src/run") == "/work/deep/src/run");
   CHECK(way(v, "/work/deep") == "later 2");
   CHECK(way(v, "/work/other") == "missing");
@@ -87,9 +87,9 @@ TEST_CASE("view: a later mount hides earlier ones at and below its target") {
   s.file("one/x");
   s.file("two/y");
   view v{s.open("root")};
-  v.add(bind("one", "/a/b"), 0, s.path());
+  v.add(bound("one", "/a/b"), 0, s.path());
   CHECK(way(v, "/a/b/x") == "/a/b/x");
-  v.add(bind("two", "/a"), 1, s.path());
+  v.add(bound("two", "/a"), 1, s.path());
   CHECK(way(v, "/a/b/x") == "missing");
   CHECK(way(v, "/a/y") == "/a/y");
   v.add({.destination = "/a", .options = {"remount", "ro"}}, 2, s.path());

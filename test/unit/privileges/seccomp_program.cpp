@@ -1,4 +1,4 @@
-#include "bpf_machine.hpp"
+#include "../../support/bpf_machine.hpp"
 
 #include <ocitk/privileges/seccomp_program.hpp>
 #include <ocitk/stages/seccomp.hpp>
