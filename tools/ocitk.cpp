@@ -76,6 +76,8 @@ struct dispatcher {
   auto operator()(const cli::resume_command& c) const -> result<int> { return tools::resume(about, c.id); }
   auto operator()(const cli::ps_command& c) const -> result<int> { return tools::ps(about, c.options); }
   auto operator()(const cli::update_command& c) const -> result<int> { return tools::update(about, c.options); }
+  auto operator()(const cli::events_command& c) const -> result<int> { return tools::events(about, c.options); }
+  auto operator()(const cli::stats_command& c) const -> result<int> { return tools::stats(about, c.options); }
   auto operator()(const cli::state_command& c) const -> result<int> { return tools::state(about, c.id); }
   auto operator()(const cli::kill_command& c) const -> result<int> { return tools::kill(about, c.options); }
   auto operator()(const cli::delete_command& c) const -> result<int> { return tools::remove(about, c.options); }

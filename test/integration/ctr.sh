@@ -55,8 +55,19 @@ execs() {
   until_ 10 sh -c "ctr -a '$E/c.sock' -n 'ns-$TAG' task ls | grep -q STOPPED"
   c task rm "$TAG-4"; c container rm "$TAG-4"
 }
+controls() {
+  run -d --memory-limit 67108864 "$DIR/rootfs" "$TAG-5" /bin/sleep 100
+  c task pause "$TAG-5"; has "$(c task ls)" PAUSED
+  c task resume "$TAG-5"; has "$(c task ls)" RUNNING
+  has "$(c task ps "$TAG-5")" "$(c task ls | awk -v id="$TAG-5" '$1 == id { print $2 }')"
+  has "$(c task metrics "$TAG-5")" 67108864
+  c task kill -s KILL "$TAG-5"
+  until_ 10 sh -c "ctr -a '$E/c.sock' -n 'ns-$TAG' task ls | grep -q STOPPED"
+  c task rm "$TAG-5"; c container rm "$TAG-5"
+}
 case_ "ctr runs a container and gets its output and exit code" runs
 case_ "ctr kills and removes a container" kills
 case_ "ctr executes in a container" execs
+case_ "ctr pauses, lists and measures a container" controls
 find /sys/fs/cgroup -depth -type d -name "ns-$TAG" -exec rmdir {} + 2>/dev/null
 finish

@@ -52,7 +52,29 @@ execs() {
   rc=0; pod healthcheck run "$TAG" >/dev/null || rc=$?; same "$rc" 1
   pod rm -f -t 0 "$TAG" >/dev/null
 }
+# shellcheck disable=SC2086
+controls() {
+  local id; id=$(pod run -d --name "$TAG" $LIMITS --network none --memory 64m --pids-limit 50 busybox sleep 100)
+  pod pause "$TAG" >/dev/null
+  same "$(pod inspect -f '{{.State.Status}}' "$TAG")" paused
+  has "$(pod exec "$TAG" true 2>&1 || true)" "container state improper"
+  pod unpause "$TAG" >/dev/null
+  same "$(pod inspect -f '{{.State.Status}}' "$TAG")" running
+  same "$(pod exec "$TAG" echo again)" again
+  has "$(pod top "$TAG" pid comm)" sleep
+  has "$(pod stats --no-stream --format '{{.ID}} {{.MemUsage}} {{.PIDs}}' "$TAG")" "${id:0:12}"
+  if pod update --help >/dev/null 2>&1; then
+    pod update --memory 32m --cpu-shares 333 "$TAG" >/dev/null
+    local limit; limit=$(find /sys/fs/cgroup -path "*libpod-$id/memory.limit_in_bytes" -o -path "*libpod-$id/memory.max" | grep -v /memory/memory | head -1)
+    same "$(cat "$limit")" 33554432
+    same "$(cat "$(find /sys/fs/cgroup -path "*libpod-$id/cpu.shares" | head -1)" 2>/dev/null || echo 333)" 333
+  else
+    echo "skip - podman update: this podman has none"
+  fi
+  pod rm -f -t 0 "$TAG" >/dev/null
+}
 case_ "podman runs a container and gets its output and exit code" runs
 case_ "podman stops and removes a container" stops
 case_ "podman executes in a container, health checks too" execs
+case_ "podman pauses, measures and updates a container" controls
 finish

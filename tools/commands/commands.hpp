@@ -32,6 +32,8 @@ auto state(const surroundings&, const std::string& id) -> result<int>;
 auto pause(const surroundings&, const std::string& id) -> result<int>;
 auto ps(const surroundings&, const cli::ps_options&) -> result<int>;
 auto update(const surroundings&, const cli::update_options&) -> result<int>;
+auto events(const surroundings&, const cli::events_options&) -> result<int>;
+auto stats(const surroundings&, const cli::stats_options&) -> result<int>;
 auto resume(const surroundings&, const std::string& id) -> result<int>;
 auto list(const surroundings&, const cli::list_options&) -> result<int>;
 auto kill(const surroundings&, const cli::kill_options&) -> result<int>;

@@ -1,6 +1,7 @@
 #ifndef OCITK_CLI_AMOUNTS_HPP
 #define OCITK_CLI_AMOUNTS_HPP
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -44,6 +45,27 @@ inline auto bytes_from(std::string_view text) -> std::optional<std::int64_t> {
   if (factor == 1)  // exactly, where a double is not
     if (const auto whole = number_from<std::int64_t>(text.substr(0, static_cast<std::size_t>(stop - text.data())))) return whole;
   return static_cast<std::int64_t>(bytes);
+}
+
+/// "5s", "1m30s", "500ms", "1.5h": milliseconds, as Go's programs take durations.
+inline auto milliseconds_from(std::string_view text) -> std::optional<std::int64_t> {
+  if (text.empty()) return std::nullopt;
+  double sum = 0;
+  while (!text.empty()) {
+    double number = 0;
+    const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    if (problem != std::errc{} || !(number >= 0)) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+    const auto end = std::min(text.find_first_of("0123456789."), text.size());
+    const auto unit = text.substr(0, end);
+    const double factor = unit == "h" ? 3'600'000 : unit == "m" ? 60'000 : unit == "s" ? 1000 : unit == "ms" ? 1 : unit == "us" ? 1e-3 : unit == "ns" ? 1e-6 : 0;
+    if (factor == 0) return std::nullopt;
+    sum += number * factor;
+    text.remove_prefix(end);
+  }
+  constexpr double longest = 1e15;
+  if (sum > longest) return std::nullopt;
+  return static_cast<std::int64_t>(std::ceil(sum));
 }
 
 }  // namespace ocitk::cli

@@ -34,10 +34,11 @@ inline auto without_trailing_slashes(std::string path) -> std::string {
   return path;
 }
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 17> commands{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 19> commands{{
     {"check", "judge a bundle before anything runs"},
     {"create", "make a container, up to the start of its process"},
     {"delete", "remove what is left of a container"},
+    {"events", "tell what a container uses, and when its memory ran out, for programs"},
     {"exec", "run another process in a container"},
     {"features", "tell what this runtime can do, for programs"},
     {"kill", "send a signal to a container's process"},
@@ -50,6 +51,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 17> c
     {"stages", "list the stages of a setup in their order"},
     {"start", "start the process of a created container"},
     {"state", "show the state of a container"},
+    {"stats", "show what containers use, again and again"},
     {"update", "change the limits of a container"},
     {"where", "show how far the setup of a container is and what it waits for"},
 }};
@@ -155,6 +157,8 @@ class command_line {
     if (name == "kill") return kill(words);
     if (name == "ps") return ps(words);
     if (name == "update") return update(words);
+    if (name == "events") return events(words);
+    if (name == "stats") return stats(words);
     if (name == "delete") return remove(words);
     if (name == "list") return list(words);
     if (name == "spec") return spec(words);
@@ -263,6 +267,42 @@ class command_line {
     o.json = format == "json";
     o.args.assign(p.positionals.begin() + 1, p.positionals.end());
     out_.what = ps_command{std::move(o)};
+    return {};
+  }
+  static auto take_interval(const std::string& text, std::int64_t& target) -> outcome {
+    if (text.empty()) return {};
+    const auto wanted = milliseconds_from(text);
+    if (!wanted) return fail(fmt::format("invalid value \"{}\" for flag -interval: parse error", text));
+    if (*wanted == 0) return fail("duration interval must be greater than 0");
+    target = *wanted;
+    return {};
+  }
+  auto events(const std::vector<std::string>& words) -> outcome {
+    events_options o;
+    std::string interval;
+    parser p{"tell what a container uses, and when its memory ran out, a line of JSON each time"};
+    p.value("interval", "", interval, "time between two records: 5s, 500ms, 1m; default: 5s");
+    p.flag("stats", "", o.stats, "print one record and end");
+    const auto go = take(p, words, 1, 1);
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (auto done = take_interval(interval, o.interval); !done) return done;
+    o.id = p.positionals[0];
+    out_.what = events_command{std::move(o)};
+    return {};
+  }
+  auto stats(const std::vector<std::string>& words) -> outcome {
+    stats_options o;
+    std::string interval;
+    parser p{"show what containers use, by default all that run, until they end"};
+    p.value("interval", "", interval, "time between two looks: 2s, 500ms; default: 2s");
+    p.flag("once", "", o.once, "print one table and end");
+    const auto go = take(p, words, 0, static_cast<std::size_t>(-1));
+    if (!go) return std::unexpected(go.error());
+    if (!*go) return {};
+    if (auto done = take_interval(interval, o.interval); !done) return done;
+    o.ids = p.positionals;
+    out_.what = stats_command{std::move(o)};
     return {};
   }
   auto update(const std::vector<std::string>& words) -> outcome {

@@ -3,6 +3,7 @@
 
 #include <ocitk/spec/config.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -65,6 +66,18 @@ struct update_options {
   std::string l3_cache_schema{}, mem_bw_schema{};
 };
 
+struct events_options {
+  std::string id{};
+  std::int64_t interval = 5000;  ///< milliseconds
+  bool stats = false;            ///< one record, then the end
+};
+
+struct stats_options {
+  std::vector<std::string> ids{};  ///< none: all that run
+  std::int64_t interval = 2000;    ///< milliseconds
+  bool once = false;
+};
+
 struct list_options {
   bool json = false, quiet = false;
 };
@@ -94,6 +107,8 @@ struct exec_command { exec_options options{}; };
 struct start_command { std::string id{}; };
 struct ps_command { ps_options options{}; };
 struct update_command { update_options options{}; };
+struct events_command { events_options options{}; };
+struct stats_command { stats_options options{}; };
 struct pause_command { std::string id{}; };
 struct resume_command { std::string id{}; };
 struct state_command { std::string id{}; };
@@ -107,7 +122,7 @@ struct where_command { where_options options{}; };
 using command = std::variant<show_text, show_version, create_command, run_command, start_command, state_command,
                              kill_command, delete_command, list_command, spec_command, stages_command, check_command,
                              where_command, exec_command, features_command, pause_command, resume_command,
-                             ps_command, update_command>;
+                             ps_command, update_command, events_command, stats_command>;
 
 struct request {
   global_options global{};

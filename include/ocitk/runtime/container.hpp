@@ -6,6 +6,7 @@
 #include <ocitk/runtime/hooks.hpp>
 #include <ocitk/runtime/judge.hpp>
 #include <ocitk/runtime/launch.hpp>
+#include <ocitk/runtime/oom.hpp>
 #include <ocitk/runtime/start_gate.hpp>
 #include <ocitk/runtime/status.hpp>
 #include <ocitk/runtime/store.hpp>
@@ -150,6 +151,12 @@ inline auto join_resctrl(const birth& b, const resctrl_place& p, int pid) -> res
   });
 }
 
+/// A setup that died of its own memory limit says so.
+inline auto blaming_memory(result<ready_init> init, const std::vector<std::string>& cgroup_paths) -> result<ready_init> {
+  if (init || oom_kills(cgroup_paths) == 0) return init;
+  return failure("container init was OOM-killed (memory limit too low?)", "/linux/resources/memory/limit");
+}
+
 }  // namespace detail
 
 /// From nothing to an init that waits for `go`. The intent is on disk before the first cgroup is made, so that
@@ -191,7 +198,9 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   const at_listener when_listening = [&](int pid, const unique_fd& listener) {
     return tell_agent(*b.spec.linux.seccomp, state_for_others(known, status::creating, pid), pid, listener);
   };
-  auto init = OCITK_TRY(detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born, when_listening));
+  auto init = OCITK_TRY(detail::blaming_memory(
+      detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born, when_listening),
+      known.cgroup_paths));
   known.hooks = b.spec.hooks;
   std::erase_if(known.rdt_groups, [&](const auto& path) {  // somebody else was quicker: not ours to remove
     return std::ranges::find(rdt_groups.made(), path) == rdt_groups.made().end();

@@ -109,7 +109,7 @@ inline auto set_oom_score(const spec::process& process, int pid) -> result<> {
 /// A child said nothing and is gone.
 inline auto silent_death(std::string_view who, int status) -> error {
   if (status == 128 + SIGKILL)
-    return {.detail = fmt::format("{} was killed while it set up (OOM-killed: memory limit too low?)", who)};
+    return {.detail = fmt::format("{} was killed while it set up", who)};
   return {.detail = fmt::format("{} died while it set up (status {})", who, status)};
 }
 

@@ -19,3 +19,14 @@ TEST_CASE("amounts: what is no amount is none") {
   for (const std::string_view text : {"", "m", "-2", "-1k", "1x", "1mm", "1 m b", "nan", "inf", "1e30", "9999999999g", "0x10"})
     CHECK_MESSAGE(!bytes_from(text), text);
 }
+
+TEST_CASE("amounts: durations as Go writes them, in milliseconds") {
+  using ocitk::cli::milliseconds_from;
+  CHECK(milliseconds_from("5s") == 5000);
+  CHECK(milliseconds_from("1m30s") == 90000);
+  CHECK(milliseconds_from("1.5h") == 5400000);
+  CHECK(milliseconds_from("500ms") == 500);
+  CHECK(milliseconds_from("1us") == 1);
+  CHECK(milliseconds_from("0s") == 0);
+  for (const std::string_view text : {"", "5", "s", "-5s", "5x", "5s5", "1e3s"}) CHECK_MESSAGE(!milliseconds_from(text), text);
+}
