@@ -75,7 +75,7 @@ def sections(text):
 
 
 def options(lines):
-    """(`--bundle`, "directory of ...") for each option of a help text."""
+    """(`--bundle, -b`, "directory of ...") for each option of a help text."""
     return [tuple(re.split(r"\s{2,}| (?=[^-])", line, maxsplit=1)) for line in lines]
 
 

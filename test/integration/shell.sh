@@ -104,6 +104,31 @@ given_up() {
   rc=0; SHELL=/no/such/shell rt run --shell-at masks -b "$b" "$TAG-1" >"$DIR/out" 2>"$DIR/err" </dev/null || rc=$?
   same "$rc" 1; has "$(cat "$DIR/err")" /no/such/shell
 }
+ended_by_signal() {  # the shell is ended too, whatever it ignores, and what it started goes with the cgroup
+  local b stage signal rc run inside; b=$(bare signal)
+  for stage in rootfs hostname exec; do for signal in TERM HUP; do
+    rm -f "$DIR/there" "$DIR/stdin"; mkfifo "$DIR/stdin"
+    "$OCITK" --root "$STATE" run --shell-at $stage -b "$b" "$TAG-1" <"$DIR/stdin" >"$DIR/out" 2>"$DIR/err" & run=$!
+    exec 8>"$DIR/stdin"; echo "trap '' TERM HUP; sleep 1000 & : >$DIR/there; wait" >&8
+    until_ 5 test -e "$DIR/there"
+    inside=$(pgrep -P "$(pgrep -P $run | head -1)" | head -1); [ -n "$inside" ]
+    kill -$signal $run
+    rc=0; wait $run || rc=$?
+    exec 8>&-
+    same "$stage $signal $rc" "$stage $signal 1"; has "$(cat "$DIR/err")" "given up in the shell before $stage by signal"
+    until_ 5 test ! -e "/proc/$inside"; same "$(cat "$DIR/out")$(our_processes)$(our_cgroups)" ""
+    rt state "$TAG-1" >/dev/null 2>&1 && fail "still known"
+  done; done
+  rm -f "$DIR/there"; (until_ 20 test -e "$DIR/there"; kill -TERM "$(cat "$DIR/run")") &
+  rc=0; python3 "$TERMINAL" sh -c "sh -c 'echo \$\$ >$DIR/run; exec $OCITK --root $STATE run --shell-at rlimits -b $b $TAG-1'; echo ended-\$?; stty -a | grep -o ' icanon'" \
+    >"$DIR/talk" 2>&1 <<EOF || rc=$?
+expect ocitk rlimits# 
+send : >$DIR/there; sleep 1000\n
+expect ended-1\r+\n icanon
+EOF
+  same "$rc" 0 || { cat "$DIR/talk"; return 1; }
+  has "$(cat "$DIR/talk")" "given up in the shell before rlimits by signal 15"
+}
 in_create() {
   local b; b=$(bare create)
   echo "hostname >$DIR/name; exit 0" | rt create --shell-at rlimits -b "$b" "$TAG-1" >/dev/null 2>&1
@@ -188,7 +213,7 @@ goes_on() {
     stopped $stage "$b"
     has "$(cat "$DIR/err")" "stopped before $stage: init is process $INIT"
     has "$(rt where "$TAG-1")" "stopped before $stage"
-    same "$(rt state "$TAG-1" | jq -r .status)" creating
+    status_is "$TAG-1" creating
     same "$(cat "$DIR/out")" ""
     kill -CONT "$RUN"
     rc=0; wait $JOB || rc=$?
@@ -237,6 +262,7 @@ case_ "before every stage there is" every_stage
 case_ "a user namespace" user_namespace
 case_ "no mount namespace" no_mount_namespace
 case_ "any other end tears everything down" given_up
+case_ "a signal to the command ends the shell and tears down" ended_by_signal
 case_ "create" in_create
 case_ "without a terminal: the caller's stdin" rest_of_stdin
 case_ "an unknown stage: the known ones" wrong_stage

@@ -61,6 +61,7 @@ class signal_reader {
     if (fd_) (void)::sigprocmask(SIG_SETMASK, &before_, nullptr);  // a set that the kernel gave us
   }
 
+  [[nodiscard]] auto get() const -> int { return fd_.get(); }
   /// The next signal; nothing if `other` has something to say before.
   [[nodiscard]] auto next(int other) const -> result<std::optional<int>> {
     std::array<pollfd, 2> fds{{{.fd = fd_.get(), .events = POLLIN, .revents = 0}, {.fd = other, .events = POLLIN, .revents = 0}}};
@@ -97,15 +98,25 @@ auto terminal_for_shell() -> result<sys::terminal> {
   return pair;
 }
 
-/// Copies between the caller's terminal and the shell's until init tells that the shell is gone.
-auto relay_shell(int shell, const runtime::channel& talk) -> result<> {
+/// A signal that asks to give up; nothing if init has something to say before.
+auto until_init_speaks(const signal_reader& signals, const runtime::channel& talk) -> result<std::optional<int>> {
+  for (;;) {
+    const auto came = OCITK_TRY(signals.next(talk.end().get()));
+    if (came != SIGCONT) return came;
+  }
+}
+
+/// Copies between the caller's terminal and the shell's until init tells that the shell is gone, or a signal comes.
+auto relay_shell(int shell, const runtime::channel& talk, const signal_reader& signals) -> result<> {
   runtime::detail::copy in{0, shell}, out{shell, 1};
   const auto raw = OCITK_TRY(sys::raw_mode::begin(0));
   for (bool over = false; !over || out.wants_output();) {
-    std::array<pollfd, 3> fds{in.poll_entry(), out.poll_entry(), {.fd = over ? -1 : talk.end().get(), .events = POLLIN, .revents = 0}};
+    std::array<pollfd, 4> fds{in.poll_entry(), out.poll_entry(), {.fd = over ? -1 : talk.end().get(), .events = POLLIN, .revents = 0},
+                              {.fd = signals.get(), .events = POLLIN, .revents = 0}};
     if (over) fds[0].fd = -1;
     constexpr int look_again = 200;  // milliseconds; the size of the window may have changed
     if (::poll(fds.data(), fds.size(), look_again) < 0 && errno != EINTR) return failed("poll");
+    if (fds[3].revents != 0) return {};
     (void)sys::copy_window_size(fd_ref::of(0), fd_ref::of(shell));  // a size is a courtesy
     in.advance(fds[0].revents);
     out.advance(fds[1].revents);
@@ -117,10 +128,13 @@ auto relay_shell(int shell, const runtime::channel& talk) -> result<> {
 
 auto serve_shell(const surroundings& about, std::string_view stage, runtime::ready_init& init) -> result<> {
   auto terminal = OCITK_TRY(terminal_for_shell());
+  const auto signals = OCITK_TRY(signal_reader::open());
   about.log.say(fmt::format("a shell before {}; exit 0 goes on, anything else gives up", stage));
   OCITK_TRY(init.talk.say_resume(terminal.slave));
   terminal.slave.reset();
-  if (terminal.master) OCITK_TRY(relay_shell(terminal.master.get(), init.talk));
+  if (terminal.master) OCITK_TRY(relay_shell(terminal.master.get(), init.talk, signals));
+  if (const auto came = OCITK_TRY(until_init_speaks(signals, init.talk)))  // the shell dies with init
+    return failure(fmt::format("given up in the shell before {} by signal {}", stage, *came));
   const auto heard = OCITK_TRY(init.talk.listen());
   if (heard.gone) return failure("init is gone");
   if (heard.said == runtime::word::error) return std::unexpected(heard.failure);

@@ -56,6 +56,14 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 19> c
     {"where", "show how far the setup of a container is and what it waits for"},
 }};
 
+/// What stands behind a command's options.
+inline auto operands_of(std::string_view command, bool takes_id) -> std::string_view {
+  if (command == "check") return " [bundle]";
+  if (command == "exec") return " <container-id> <command> [argument...]  |  -p process.json <container-id>";
+  if (command == "kill") return " <container-id> [signal]";
+  return takes_id ? " <container-id>" : "";
+}
+
 inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
   p.value("root", "", g.root, "directory of the containers' states");
   p.value("log", "", g.log, "file to log to, default: standard error");
@@ -182,7 +190,7 @@ class command_line {
   /// Parses and checks the number of positionals; false when help was asked for instead.
   auto take(parser& p, const std::vector<std::string>& words, std::size_t least, std::size_t most, bool stop = false)
       -> std::expected<bool, usage_error> {
-    const auto usage = fmt::format("{} {} [command options]{}", is_called_runc(program_) ? "runc" : "ocitk", out_.name, least > 0 ? " <container-id>" : "");
+    const auto usage = fmt::format("{} {} [command options]{}", is_called_runc(program_) ? "runc" : "ocitk", out_.name, operands_of(out_.name, least > 0));
     if (auto done = p.parse(words, stop); !done)
       return std::unexpected(usage_error{.message = done.error().message, .to_stdout = p.text(usage)});
     if (p.help) {

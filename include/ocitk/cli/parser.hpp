@@ -162,11 +162,17 @@ class parser {
     const auto name = usage.substr(0, usage.find(" ["));  // of the program and its command
     return "NAME:\n   " + name + " - " + app_.get_description() + "\n\nUSAGE:\n   " + usage + "\n\nOPTIONS:\n" + list();
   }
-  /// The options alone, a line each.
+  /// The options alone, a line each: `--bundle, -b`.
   [[nodiscard]] auto list() const -> std::string {
     std::string all;
-    for (const auto* o : app_.get_options()) all += fmt::format("   {:<24} {}\n", o->get_name(), o->get_description());
-    return all + fmt::format("   {:<24} {}\n", "--help", "show help");
+    const auto add = [&](std::string_view name, std::string_view short_name, std::string_view text) {
+      const auto names = fmt::format("--{}{}{}", name, short_name.empty() ? "" : ", -", short_name);
+      all += fmt::format("   {:<24} {}\n", names, text);
+    };
+    const auto options = app_.get_options();
+    for (std::size_t i = 0; i < known_.size(); ++i) add(known_[i].name, known_[i].short_name, options[i]->get_description());
+    add("help", "h", "show help");
+    return all;
   }
 
   std::vector<std::string> positionals{};

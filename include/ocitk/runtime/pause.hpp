@@ -11,10 +11,12 @@
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -60,9 +62,17 @@ inline auto take_streams(const unique_fd& terminal, const std::array<unique_fd, 
   return {};
 }
 
+/// The shell goes with init: who gives up kills that.
+inline auto die_with(int parent) -> result<> {
+  OCITK_TRY(checked(sys::kernel::prctl("PR_SET_PDEATHSIG", PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)"));
+  if (::getppid() != parent) ::_exit(255);  // it was quicker
+  return {};
+}
+
 /// Becomes the caller's shell. Before the pivot the host is what `/` shows; after it the child has gone back there.
 inline auto become_shell(std::string_view stage, const unique_fd& root, const unique_fd& terminal,
-                         const std::array<unique_fd, 3>& streams) -> result<> {
+                         const std::array<unique_fd, 3>& streams, int init) -> result<> {
+  OCITK_TRY(die_with(init));
   OCITK_TRY(take_streams(terminal, streams));
   const char* wanted = std::getenv("SHELL");
   const std::string shell = wanted != nullptr && *wanted == '/' ? wanted : "/bin/sh";
@@ -82,7 +92,7 @@ inline auto is_left_out_by_shell(std::string_view stage) -> bool { return stage 
 class pause_watch {
  public:
   pause_watch(pause_request& wanted, const channel& parent, const init_context& ctx)
-      : wanted_{wanted}, parent_{parent}, ctx_{ctx}, pivoted_{wanted.host} {}
+      : wanted_{wanted}, parent_{parent}, ctx_{ctx}, init_{::getpid()}, pivoted_{wanted.host} {}
 
   /// Waits if it is time to.
   ///
@@ -139,7 +149,7 @@ class pause_watch {
   auto open_shell(std::string_view stage) -> result<> {
     auto heard = OCITK_TRY(to_shell_.listen());
     if (heard.gone || heard.said != word::resume) ::_exit(255);
-    return detail::become_shell(stage, ctx_.rootfs, heard.passed, wanted_.stdio);
+    return detail::become_shell(stage, ctx_.rootfs, heard.passed, wanted_.stdio, init_);
   }
 
   /// In init: gives the shell its terminal, waits for its end, tells how it ended.
@@ -157,7 +167,7 @@ class pause_watch {
   auto fork_shell(std::string_view stage, const unique_fd& terminal) -> result<> {
     auto child = OCITK_TRY(sys::clone_process({}));
     if (child.pid == 0) {
-      const auto failed_to = detail::become_shell(stage, ctx_.rootfs, terminal, wanted_.stdio);
+      const auto failed_to = detail::become_shell(stage, ctx_.rootfs, terminal, wanted_.stdio, init_);
       const auto text = to_string(failed_to.error()) + "\n";
       (void)!::write(2, text.data(), text.size());
       ::_exit(127);
@@ -169,6 +179,7 @@ class pause_watch {
   pause_request& wanted_;
   const channel& parent_;
   const init_context& ctx_;
+  int init_;  ///< by its own account
   channel to_shell_{};
   std::optional<sys::child> shell_{};
   bool pivoted_ = false;

@@ -160,3 +160,16 @@ TEST_CASE("options: check takes a bundle, a format and how strict it is") {
   CHECK(complaint({"check", "-f", "xml"}) == "invalid format option");
   CHECK(complaint({"check", "a", "b"}).find("maximum of 1") != std::string::npos);
 }
+
+TEST_CASE("options: help shows short names, and what stands behind the options") {
+  const auto help = [](std::vector<std::string> words) { return std::get<show_text>(understand(std::move(words))->what).text; };
+  const auto has = [](const std::string& text, std::string_view part) { return text.find(part) != text.npos; };
+  CHECK(has(help({"exec", "--help"}), "\n   --env, -e                variable to add"));
+  CHECK(has(help({"exec", "-h"}), "ocitk exec [command options] <container-id> <command> [argument...]"));
+  CHECK(has(help({"kill", "--help"}), "ocitk kill [command options] <container-id> [signal]\n"));
+  CHECK(has(help({"check", "--help"}), "ocitk check [command options] [bundle]\n"));
+  CHECK(has(help({"run", "--help"}), "ocitk run [command options] <container-id>\n"));
+  CHECK(has(help({"list", "--help"}), "ocitk list [command options]\n"));
+  CHECK(has(help({"--help"}), "\n   --version, -v "));
+  CHECK(has(help({"list", "--help"}), "\n   --help, -h "));
+}
