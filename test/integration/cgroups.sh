@@ -177,6 +177,31 @@ never_free() {
   $RT delete "$TAG-1"
 }
 
+# Devices are given and taken by an update: loop-control (10:237) stands for any that is not
+# there by default; whether a driver answers does not matter.
+devices() {
+  local b; b=$(sh_bundle dev 'while :; do cat /dev/null || echo denied >>/out; done' '.linux.cgroupsPath = $path
+    | .linux.devices = [{path: "/dev/probe", type: "c", major: 10, minor: 237, fileMode: 438, uid: 0, gid: 0}]
+    | .linux.resources.devices = [{allow: false, access: "rwm"}]
+    | .mounts += [{destination: "/out", type: "bind", source: $file, options: ["bind", "rw"]}]' --arg file "$DIR/denied")
+  : >"$DIR/denied"
+  run_detached "$b" "$TAG-1"
+  opens() { $RT exec "$TAG-1" dd if=/dev/probe of=/dev/null count=1 2>&1 || true; }
+  has "$(opens)" "peration not permitted"
+  local allow='{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 237, "access": "rw"}]}'
+  local i; for i in 1 2 3; do
+    echo "$allow" | $RT update -r - "$TAG-1"
+    hasnt "$(opens)" "peration not permitted"
+    echo '{"devices": [{"allow": false, "access": "rwm"}]}' | $RT update -r - "$TAG-1"
+    has "$(opens)" "peration not permitted"
+  done
+  echo '{"pids": {}}' | $RT update -r - "$TAG-1"  # says nothing of devices
+  has "$(opens)" "peration not permitted"
+  same "$(cat "$DIR/denied")" ""  # what both lists allow was allowed all the time
+  has "$(echo '{"devices": [{"allow": true, "type": "x", "access": "r"}]}' | $RT update -r - "$TAG-1" 2>&1 || true)" "config.json#/linux/resources/devices/0"
+  $RT delete -f "$TAG-1"
+}
+case_both "devices are given and taken by an update" devices
 case_both "pause stops a container, resume lets it go on" pauses
 case_both "a created container is paused and resumed" pauses_created
 case_ "pause, resume and ps know no unknown container" unknown_ones

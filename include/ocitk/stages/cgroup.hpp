@@ -318,12 +318,7 @@ class writer {
 
 }  // namespace detail
 
-/// Writes the limits. A write that may only have come too early is tried again at the end.
-///
-/// `is_needed(write)` is asked before each of them.
-///
-/// Calls  write(2) on cgroupfs
-/// Fails  with the spec pointer, the value wanted and the value there
+/// As apply() below; `is_needed(write)` is asked before each of them.
 template <std::predicate<const write&> IsNeeded>
 auto apply(const std::vector<write>& plan, const cgroup_guard& guard, IsNeeded&& is_needed) -> result<> {
   detail::writer put;
@@ -356,6 +351,10 @@ auto apply(const std::vector<write>& plan, const cgroup_guard& guard, IsNeeded&&
   return {};
 }
 
+/// Writes the limits. A write that may only have come too early is tried again at the end.
+///
+/// Calls  write(2) on cgroupfs
+/// Fails  with the spec pointer, the value wanted and the value there
 inline auto apply(const std::vector<write>& plan, const cgroup_guard& guard) -> result<> {
   return cgroup::apply(plan, guard, [](const write&) { return true; });
 }
