@@ -82,6 +82,11 @@ early_filter() {
 }
 no_mount_namespace() { matches "$(true_bundle nomnt '.linux.namespaces |= map(select(.type != "mount")) | .mounts = [] | del(.linux.maskedPaths, .linux.readonlyPaths)')" run; }
 
+hooks() {  # in both processes; what they start is theirs, not the plan's
+  local hook='{path: "/bin/true", args: ["true", "x"], env: ["A=1"], timeout: 60}'
+  matches "$(true_bundle hooks ".hooks = {prestart: [$hook], createRuntime: [$hook, $hook], createContainer: [$hook], startContainer: [$hook]}")" run
+}
+
 case_ "the usual bundle" usual
 case_ "the comparison sees every kind of difference" sees_differences
 case_ "create, up to the payload" created
@@ -89,5 +94,6 @@ case_ "a user namespace" user_namespace
 case_ "joined namespaces: three processes" joined
 case_ "an ordinary user, limits, sysctls, a filter, devices, bind mounts at missing places" much
 case_ "a filter loaded before the ids change" early_filter
+case_ "hooks of the parent and of init" hooks
 case_ "no mount namespace" no_mount_namespace
 finish

@@ -129,6 +129,28 @@ EOF
   same "$rc" 0 || { cat "$DIR/talk"; return 1; }
   has "$(cat "$DIR/talk")" "given up in the shell before rlimits by signal 15"
 }
+in_exec() {  # the container has no shell and no tools: both are the host's
+  local b rc=0 stage run inside; b=$(bare inexec '.process.args = ["/bin/busybox", "sleep", "1000"]')
+  rt run -d -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1
+  for stage in console user exec; do
+    chmod 755 "$DIR"; install -m 666 /dev/null "$DIR/said"; install -m 666 /dev/null "$DIR/shell-ns"
+    same "$(echo ". $DIR/probe; exit 0" | rt exec --shell-at $stage "$TAG-1" /bin/busybox echo after 2>"$DIR/err")" after
+    same "$stage $(said stage) $(said tool) $(said host) $(said root | tr ' ' '\n' | grep -c -e '^bin$' -e '^proc$')" "$stage $stage 1 inside 2"
+    same "$(cat "$DIR/shell-ns")" "$(rt exec "$TAG-1" /bin/busybox sh -c 'for n in mnt pid net ipc uts; do busybox readlink /proc/self/ns/$n; done' </dev/null)"
+  done
+  rm -f "$DIR/there" "$DIR/stdin"; mkfifo "$DIR/stdin"
+  "$OCITK" --root "$STATE" exec --shell-at user "$TAG-1" /bin/busybox echo after <"$DIR/stdin" >"$DIR/out" 2>"$DIR/err" & run=$!
+  exec 8>"$DIR/stdin"; echo "trap '' TERM; : >$DIR/there; sleep 1000" >&8
+  until_ 5 test -e "$DIR/there"
+  inside=$(pgrep -P "$(pgrep -P $run | head -1)" | head -1); [ -n "$inside" ]
+  kill -TERM $run; wait $run || rc=$?
+  exec 8>&-
+  same "$rc $(cat "$DIR/out")" "255 "; has "$(cat "$DIR/err")" "given up in the shell before user by signal 15"
+  status_is "$TAG-1" running  # the container itself is unharmed, and alone
+  # What it started belongs to the container now, and so does the dead shell, if nobody waits for the dead there.
+  until_ 5 sh -c "! grep -s ^State: /proc/$inside/status | grep -qv Z"
+  rt delete -f "$TAG-1"
+}
 in_create() {
   local b; b=$(bare create)
   echo "hostname >$DIR/name; exit 0" | rt create --shell-at rlimits -b "$b" "$TAG-1" >/dev/null 2>&1
@@ -263,6 +285,7 @@ case_ "a user namespace" user_namespace
 case_ "no mount namespace" no_mount_namespace
 case_ "any other end tears everything down" given_up
 case_ "a signal to the command ends the shell and tears down" ended_by_signal
+case_ "exec into a container without a shell" in_exec
 case_ "create" in_create
 case_ "without a terminal: the caller's stdin" rest_of_stdin
 case_ "an unknown stage: the known ones" wrong_stage

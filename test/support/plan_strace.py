@@ -284,6 +284,9 @@ def canonical(call, args, descriptor, of_plan):
     if call == 'execve':
         return [text(args[0]), words(args[1]), words(args[2])]
     if call == 'ioctl':
+        if args[1] == 'TIOCGPTPEER':  # strace knows no names for it
+            bits = {'O_RDWR': 2, 'O_NOCTTY': 0x100, 'O_CLOEXEC': 0x80000}
+            return [d(args[0]), args[1], sum(bits[word] for word in args[2].split('|')) if of_plan else int(args[2], 16)]
         return [d(args[0]), args[1]] + ([args[2].replace(', ws_xpixel=0, ws_ypixel=0', '')] if len(args) > 2 else [])
     if call == 'connect':
         return [d(args[0]), text(args[1] if of_plan else fields(args[1])['sun_path'])]
@@ -330,7 +333,7 @@ class Names:
     """What descriptors are of, from the calls that make them."""
 
     def __init__(self, known):
-        self.known = dict(known)
+        self.known, self.pipes = dict(known), []
 
     def of(self, shown):
         if shown.startswith('AT_FDCWD'):
@@ -366,12 +369,19 @@ class Names:
         elif call == 'dup2' or call == 'fcntl' and 'F_DUPFD' in args[1]:
             self.known[fd] = self.of(args[0]).strip('<>')
         elif call == 'pipe2':
-            self.pipes = getattr(self, 'pipes', -1) + 1
-            for end in re.findall(r'\d+', args[0]):
-                self.known[int(end)] = f'pipe {self.pipes}'
+            self.pipes.append([int(end) for end in re.findall(r'\d+', args[0])])
+            for end in self.pipes[-1]:
+                self.known[end] = f'pipe {len(self.pipes) - 1}'
         elif call == 'socketpair':
             for end in re.findall(r'\d+', args[3]):
                 self.known[int(end)] = 'channel'
+
+
+    def of_a_program(self):
+        """The last four pipes are those of a program that is about to start."""
+        for name, ends in zip(('stdin of a program', 'stdout of a program', 'stderr of a program', 'report of a child'), self.pipes[-4:]):
+            for end in ends:
+                self.known[end] = name
 
 
 def is_outside(call, args, joined, names):
@@ -387,8 +397,10 @@ def is_outside(call, args, joined, names):
     return pattern is not None and re.match(pattern, joined) is not None
 
 
-def strace_row(path, names, birth):
-    """What one process did. `birth` sees the calls that made children."""
+def strace_row(path, names, birth, programs=()):
+    """What one process did. `birth` sees the calls that made children. Those who became one of the `programs`, files by the order
+    of their start, stand where they began: a plan counts their calls as the process's own."""
+    programs = list(programs)
     row = []
     for call, joined, returned in calls_in(path):
         args = split(joined)
@@ -409,6 +421,9 @@ def strace_row(path, names, birth):
         names.learn(call, args, returned)
         if call == 'clone3' and not failed:
             birth.children.append(dict(names.known))
+            if programs and (not birth.is_first or programs[0].endswith('.' + returned)):  # init knows other numbers
+                names.of_a_program()
+                row += strace_row(programs.pop(0), Names(names.known), Birth(False))
         if call == 'execve' and not failed:
             break
     return row
@@ -423,21 +438,42 @@ def strace_side(prefix):
     files = glob.glob(glob.escape(prefix) + '.*')
     made = {f: [call for call, _, _ in calls_in(f)] for f in files}
     by_kind = {'parent': [f for f in files if 'execveat' in made[f]]}
-    by_kind['bridge'] = [f for f in files if 'clone3' in made[f] and f not in by_kind['parent']]
-    by_kind['init'] = [f for f in files if f not in by_kind['parent'] + by_kind['bridge']]
+    by_kind['bridge'] = [f for f in files if 'clone3' in made[f] and 'execve' not in made[f] and f not in by_kind['parent']]
+    hooks = [f for f in files if f not in by_kind['parent'] + by_kind['bridge'] and 'sendmsg' not in made[f] and 'execve' in made[f]]
+    hooks.sort(key=lambda f: int(f.rpartition('.')[2]))
+    by_kind['init'] = [f for f in files if f not in by_kind['parent'] + by_kind['bridge'] + hooks]
     if [len(by_kind[kind]) for kind in ('parent', 'init')] != [1, 1] or len(by_kind['bridge']) > 1:
         raise Problem(f'who is who? {by_kind}')
+    of_parent = {returned for call, _, returned in calls_in(by_kind['parent'][0]) if call == 'clone3'}
+    programs = {'parent': [f for f in hooks if f.rpartition('.')[2] in of_parent], 'bridge': []}
+    programs['init'] = [f for f in hooks if f not in programs['parent']]
     known, rows = {0: 'stdin', 1: 'stdout', 2: 'stderr'}, {'bridge': []}
     for kind in ('parent', 'bridge', 'init'):
         for f in by_kind[kind]:
             birth = Birth(kind == 'parent')
-            rows[kind] = strace_row(f, Names(known), birth)
+            rows[kind] = strace_row(f, Names(known), birth, programs[kind])
             known = birth.children[0] if birth.children else known
     return rows
 
 
+def settled(rows):
+    """What a program reads is written while it starts, earlier or later: here it stands behind the clone3. Pids differ
+    each time, and with them how much of the text is shown."""
+    row = []
+    for line in rows:
+        if '<stdin of a program>' in line:
+            line = re.sub(r'("pid":)\d+.*', r'\1PID', line)
+        births = [i for i, earlier in enumerate(row) if earlier.startswith('clone3')]
+        if line.startswith('write') and '<stdin of a program>' in line and births:
+            row.insert(births[-1] + 1, line)
+        else:
+            row.append(line)
+    return row
+
+
 def main():
     planned, done = plan_side(sys.argv[1]), strace_side(sys.argv[2])
+    planned, done = ({who: settled(row) for who, row in side.items()} for side in (planned, done))
     different = 0
     for process in planned:
         print(f'{process}: {len(planned[process])} calls planned, {len(done[process])} done')
