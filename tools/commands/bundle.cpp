@@ -13,11 +13,12 @@ namespace ocitk::tools {
 
 namespace {
 
-auto read_bundle(const std::string& bundle) -> result<loaded> {
+/// `name` is config.json of the bundle, or a path of its own.
+auto read_bundle(const std::string& bundle, const std::string& name) -> result<loaded> {
   const auto dir = sys::open_at(fd_ref::cwd(), bundle, O_PATH | O_DIRECTORY);
   if (!dir) return std::unexpected(dir.error());
-  auto text = sys::read_file(*dir, "config.json", spec::largest_json + 1);
-  if (!text && text.error().code == ENOENT) return failure("JSON specification file config.json not found");
+  auto text = sys::read_file(*dir, name, spec::largest_json + 1);
+  if (!text && text.error().code == ENOENT) return failure("JSON specification file " + name + " not found");
   if (!text) return std::unexpected(text.error());
   auto config = OCITK_TRY(spec::parse_config(*text));
   return loaded{std::move(config), std::move(*text)};
@@ -26,7 +27,8 @@ auto read_bundle(const std::string& bundle) -> result<loaded> {
 }  // namespace
 
 auto load_spec(const surroundings& about, const cli::create_options& o) -> result<loaded> {
-  auto from = OCITK_TRY(read_bundle(o.bundle));
+  auto from = OCITK_TRY(read_bundle(o.bundle, o.config.empty() ? "config.json" : o.config));
+  if (about.global.no_cgroups) from.config.linux.resources = {};
   // A plan is for whoever may read the bundle: it tells what root would do.
   const auto warnings = OCITK_TRY(spec::validate(from.config, {.euid = o.plan ? 0 : ::geteuid(), .no_pivot = o.no_pivot}));
   for (const auto& text : warnings) about.log.write(runtime::level::warning, text);

@@ -9,8 +9,12 @@
 #include <ocitk/sys/process.hpp>
 
 #include <fmt/core.h>
+#include <regex.h>
 
 #include <csignal>
+#include <functional>
+#include <memory>
+#include <string>
 
 // start, kill, delete: commands that change a container that is there.
 namespace ocitk::tools {
@@ -23,7 +27,7 @@ constexpr int longest_death = 10'000;  // milliseconds
 
 /// SIGKILL to init; without a PID namespace of its own, to everything in its cgroups.
 auto kill_everything(const found& c) -> result<> {
-  if (!c.known.own_pid_namespace) return sys::cgroupfs::kill_all(c.known.cgroup_paths);
+  if (!c.known.own_pid_namespace && !c.known.cgroup_paths.empty()) return sys::cgroupfs::kill_all(c.known.cgroup_paths);
   if (alive(c.now)) {
     auto sent = sys::send_signal(c.now.pidfd, SIGKILL);
     if (!sent && sent.error().code != ESRCH) return sent;
@@ -78,6 +82,27 @@ auto force_delete(const surroundings& about, const std::string& id) -> result<in
   return destroy_remains(about, id);
 }
 
+/// crun's --regex: does it to every container whose id fits, and tells all failures but the last, which is returned.
+auto to_each(const surroundings& about, const std::string& pattern, const std::function<result<int>(const std::string&)>& act)
+    -> result<int> {
+  regex_t wanted{};
+  if (::regcomp(&wanted, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return failure("invalid regular expression \"" + pattern + "\"");
+  const std::unique_ptr<regex_t, decltype(&::regfree)> owner{&wanted, &::regfree};
+  const auto store = runtime::store::open(about.global.root, false);
+  if (!store && store.error().code == ENOENT) return 0;
+  if (!store) return std::unexpected(store.error());
+  result<int> outcome = 0;
+  for (const auto& id : OCITK_TRY(store->ids())) {
+    if (::regexec(&wanted, id.c_str(), 0, nullptr, 0) != 0) continue;
+    auto done = act(id);
+    if (done) continue;
+    if (!outcome) about.log.say(to_string(outcome.error()));
+    done.error().detail = id + ": " + done.error().detail;
+    outcome = std::move(done);
+  }
+  return outcome;
+}
+
 }  // namespace
 
 auto start(const surroundings& about, const std::string& id) -> result<int> {
@@ -97,7 +122,9 @@ auto start(const surroundings& about, const std::string& id) -> result<int> {
   return std::unexpected(std::move(done.error()));
 }
 
-auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> {
+namespace {
+
+auto kill_one(const surroundings& about, const cli::kill_options& o) -> result<int> {
   const auto number = sys::signal_number(o.signal);
   if (!number) return failure(fmt::format("unknown signal \"{}\"", o.signal));
   const auto c = OCITK_TRY(look_up(about, o.id));
@@ -116,7 +143,7 @@ auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> 
   return 0;
 }
 
-auto remove(const surroundings& about, const cli::delete_options& o) -> result<int> {
+auto remove_one(const surroundings& about, const cli::delete_options& o) -> result<int> {
   if (o.force) {
     OCITK_TRY(runtime::check_id(o.id));
     return force_delete(about, o.id);
@@ -125,6 +152,18 @@ auto remove(const surroundings& about, const cli::delete_options& o) -> result<i
   if (!c) return std::unexpected(c.error());
   if (c->now.is == status::stopped || c->now.is == status::created) return destroy(about, *c);
   return failure(fmt::format("cannot delete container {} that is not stopped: {}", o.id, runtime::to_string(c->now.is)));
+}
+
+}  // namespace
+
+auto kill(const surroundings& about, const cli::kill_options& o) -> result<int> {
+  if (!o.regex) return kill_one(about, o);
+  return to_each(about, o.id, [&](const std::string& id) { return kill_one(about, {.id = id, .signal = o.signal, .all = o.all}); });
+}
+
+auto remove(const surroundings& about, const cli::delete_options& o) -> result<int> {
+  if (!o.regex) return remove_one(about, o);
+  return to_each(about, o.id, [&](const std::string& id) { return remove_one(about, {.id = id, .force = o.force}); });
 }
 
 }  // namespace ocitk::tools

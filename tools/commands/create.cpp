@@ -25,6 +25,7 @@ auto new_birth(const surroundings& about, const loaded& from, const cli::create_
                         .text = from.text,
                         .new_keyring = !o.no_new_keyring,
                         .no_pivot = o.no_pivot,
+                        .no_cgroups = about.global.no_cgroups,
                         .preserved = descriptors.all,
                         .listen_fds = descriptors.listen,
                         .pause = OCITK_TRY(wanted_pause(o, runtime::confine_late.names)),

@@ -64,15 +64,23 @@ inline auto operands_of(std::string_view command, bool takes_id) -> std::string_
   return takes_id ? " <container-id>" : "";
 }
 
-inline auto add_global(parser& p, global_options& g, std::string& format, std::string& unused, bool& version) -> void {
+/// Words of global options that are looked at when all of them are known.
+struct global_words {
+  std::string format = "text", cgroup_manager{}, log_level{}, unused{};
+  bool version = false;
+};
+
+inline auto add_global(parser& p, global_options& g, global_words& words) -> void {
   p.value("root", "", g.root, "directory of the containers' states");
   p.value("log", "", g.log, "file to log to, default: standard error");
-  p.value("log-format", "", format, "text or json");
+  p.value("log-format", "", words.format, "text or json");
   p.flag("debug", "", g.debug, "log more");
   p.flag("systemd-cgroup", "", g.systemd_cgroup, "let systemd manage the cgroups");
-  p.value("rootless", "", unused, "cgroups without privileges: auto, true or false");
-  p.value("criu", "", unused, "ignored: criu is looked up in PATH");
-  p.flag("version", "v", version, "print the version");
+  p.value("cgroup-manager", "", words.cgroup_manager, "cgroupfs, systemd, or disabled: no cgroups and no limits");
+  p.value("log-level", "", words.log_level, "error, warning, or debug as --debug");
+  p.value("rootless", "", words.unused, "cgroups without privileges: auto, true or false");
+  p.value("criu", "", words.unused, "ignored: criu is looked up in PATH");
+  p.flag("version", "v", words.version, "print the version");
 }
 
 inline auto add_launch(parser& p, launch_options& o) -> void {
@@ -88,13 +96,14 @@ inline auto add_launch(parser& p, launch_options& o) -> void {
 
 inline auto add_create(parser& p, create_options& o, bool is_run) -> void {
   p.value("bundle", "b", o.bundle, "directory of config.json, default: the current one");
+  p.value("config", "f", o.config, "file to read in the place of the bundle's config.json");
   p.flag("no-pivot", "", o.no_pivot, "do not use pivot_root");
   p.flag("no-new-keyring", "", o.no_new_keyring, "keep the caller's session keyring");
+  p.flag("no-subreaper", "", o.no_subreaper, is_run ? "do not adopt orphans of the container" : "ignored: create adopts nobody");
   add_launch(p, o);
   if (!is_run) return;
   p.flag("detach", "d", o.detach, "return when the process runs");
   p.flag("keep", "", o.keep, "do not delete the container after it ends");
-  p.flag("no-subreaper", "", o.no_subreaper, "do not adopt orphans of the container");
 }
 
 inline auto add_exec(parser& p, exec_options& o) -> void {
@@ -138,9 +147,8 @@ inline auto help_text(std::string_view program) -> std::string {
   for (const auto& [name, about] : detail::commands) text += fmt::format("   {:<10} {}\n", name, about);
   detail::parser p{""};
   global_options g;
-  std::string format, unused;
-  bool version = false;
-  detail::add_global(p, g, format, unused, version);
+  detail::global_words words;
+  detail::add_global(p, g, words);
   const auto options = p.text("");
   return text + "\nGLOBAL " + options.substr(options.find("OPTIONS"));
 }
@@ -215,6 +223,7 @@ class command_line {
     if (!*go) return {};
     o.id = p.positionals[0];
     o.bundle = without_trailing_slashes(absolute(o.bundle.empty() ? "." : o.bundle));
+    o.config = absolute(o.config);
     if (auto done = settle(o); !done) return done;
     out_.what = Command{std::move(o)};
     return {};
@@ -254,6 +263,7 @@ class command_line {
     kill_options o;
     parser p{"send a signal to a container's process"};
     p.flag("all", "a", o.all, "succeed if the container is not running");
+    p.flag("regex", "r", o.regex, "the id is a regular expression: all containers it fits");
     const auto go = take(p, words, 1, 2, true);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
@@ -335,6 +345,7 @@ class command_line {
     delete_options o;
     parser p{"remove what is left of a container"};
     p.flag("force", "f", o.force, "kill it first if it runs");
+    p.flag("regex", "r", o.regex, "the id is a regular expression: all containers it fits");
     const auto go = take(p, words, 1, 1);
     if (!go) return std::unexpected(go.error());
     o.id = *go ? p.positionals[0] : "";
@@ -417,6 +428,31 @@ class command_line {
   std::string program_;
 };
 
+/// What crun's words mean, and whether the others are known.
+inline auto settle(global_options& g, const global_words& said) -> std::expected<void, usage_error> {
+  const auto wrong = [](std::string message) { return std::unexpected(usage_error{.message = std::move(message)}); };
+  constexpr std::string_view to_file = "file:";
+  if (g.log.starts_with(to_file)) g.log.erase(0, to_file.size());
+  const auto elsewhere = g.log;
+  g.log = absolute(g.log);
+  g.log_json = said.format == "json";
+  g.debug = g.debug || said.log_level == "debug";
+  g.systemd_cgroup = g.systemd_cgroup || said.cgroup_manager == "systemd";
+  g.no_cgroups = said.cgroup_manager == "disabled";
+  if (elsewhere.starts_with("journald:") || elsewhere.starts_with("syslog:")) {
+    g.log.clear();
+    return wrong("--log takes a file, not " + elsewhere);
+  }
+  if (said.format != "text" && said.format != "json") return wrong("invalid log-format: " + said.format);
+  for (const std::string_view known : {"", "cgroupfs", "systemd", "disabled"})
+    if (said.cgroup_manager == known) {
+      for (const std::string_view level : {"", "error", "warning", "debug"})
+        if (said.log_level == level) return {};
+      return wrong("invalid log-level: " + said.log_level);
+    }
+  return wrong("invalid cgroup-manager: " + said.cgroup_manager);
+}
+
 /// Options before the command are global; the first word that is none is the command.
 inline auto split_at_command(const std::vector<std::string>& words, const std::vector<std::string_view>& with_value)
     -> std::size_t {
@@ -435,28 +471,26 @@ inline auto split_at_command(const std::vector<std::string>& words, const std::v
 inline auto parse(const std::vector<std::string>& words, const std::string& program, const std::string& root_by_default)
     -> std::expected<request, usage_error> {
   request r;
-  std::string format = "text", unused;
-  bool version = false;
+  detail::global_words said;
   r.global.root = root_by_default;
   detail::parser global{""};
-  detail::add_global(global, r.global, format, unused, version);
-  const auto at = detail::split_at_command(words, {"root", "log", "log-format", "rootless", "criu"});
+  detail::add_global(global, r.global, said);
+  const auto at = detail::split_at_command(words, {"root", "log", "log-format", "log-level", "cgroup-manager", "rootless", "criu"});
   const auto middle = words.begin() + static_cast<std::ptrdiff_t>(std::min(at, words.size()));
   if (auto done = global.parse({words.begin(), middle}, false); !done)
     return std::unexpected(usage_error{.message = done.error().message, .to_stdout = help_text(program)});
   for (auto word = words.begin(); word != middle; ++word)
     if (word->starts_with("--root") || word->starts_with("-root")) r.global.root_given = !word->contains("less");
   r.global.root = detail::without_trailing_slashes(detail::absolute(r.global.root));
-  r.global.log = detail::absolute(r.global.log);
-  r.global.log_json = format == "json";
+  const auto settled = detail::settle(r.global, said);
   const auto with_log = [&](usage_error e) {
     e.global = r.global;
     return std::unexpected(std::move(e));
   };
-  if (format != "text" && format != "json") return with_log({.message = "invalid log-format: " + format});
+  if (!settled) return with_log(settled.error());
   if (r.global.root.empty() || r.global.root == "/")
     return with_log({.message = "Option --root argument should not be set to /"});
-  if (version) {
+  if (said.version) {
     r.what = show_version{};
     return r;
   }

@@ -17,6 +17,7 @@ struct global_options {
   bool root_given = false;
   std::string log{};        ///< absolute; empty: standard error
   bool log_json = false, debug = false, systemd_cgroup = false;
+  bool no_cgroups = false;  ///< --cgroup-manager=disabled: containers stay in the caller's, without limits
 };
 
 struct launch_options {  ///< of everything that starts a process
@@ -32,6 +33,7 @@ struct launch_options {  ///< of everything that starts a process
 
 struct create_options : launch_options {  ///< of run, too
   std::string bundle{};  ///< absolute
+  std::string config{};  ///< absolute; empty: config.json of the bundle
   bool no_pivot = false, no_new_keyring = false, keep = false, no_subreaper = false;
 };
 
@@ -46,11 +48,13 @@ struct exec_options : launch_options {
 struct kill_options {
   std::string id{}, signal = "SIGTERM";
   bool all = false;
+  bool regex = false;  ///< `id` is a pattern of ids
 };
 
 struct delete_options {
   std::string id{};
   bool force = false;
+  bool regex = false;  ///< `id` is a pattern of ids
 };
 
 struct ps_options {

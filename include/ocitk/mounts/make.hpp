@@ -61,11 +61,11 @@ inline auto dress(fd_ref mount, const plan& p) -> result<> {
 /// Calls  fsopen(2), fsconfig(2), fsmount(2), mount_setattr(2) for what fsmount cannot set
 /// Fails  ENODEV: no such file system; EINVAL: an option it does not know, in the kernel's words
 inline auto make_filesystem(const std::string& type, const std::string& source, const plan& p,
-                            const std::string& label = {}) -> result<unique_fd> {
+                            const std::string& label = {}, std::string_view label_key = "context") -> result<unique_fd> {
   const auto fs = OCITK_TRY(sys::new_filesystem::open(type));
   if (!source.empty()) OCITK_TRY(fs.value("source", source));
   for (const auto& option : p.data) OCITK_TRY(fs.option(option));
-  if (!label.empty()) OCITK_TRY(fs.value("context", label));
+  if (!label.empty()) OCITK_TRY(fs.value(std::string{label_key}, label));
   if (p.read_only && !p.read_only_later) OCITK_TRY(fs.option("ro"));
   auto made = OCITK_TRY(fs.mount(p.self.set));
   OCITK_TRY(change(made, p.below, true));

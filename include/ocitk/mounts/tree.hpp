@@ -128,6 +128,16 @@ inline auto label_for(const init_context& ctx, std::string_view type) -> std::st
   return ctx.spec.linux.mount_label;
 }
 
+/// crun's run.oci.mount_context_type: what of a file system the label is for. podman asks for `rootcontext` where a payload
+/// labels files itself.
+inline auto label_key(const init_context& ctx) -> result<std::string> {
+  const auto found = ctx.spec.annotations.find("run.oci.mount_context_type");
+  if (found == ctx.spec.annotations.end()) return "context";
+  for (const std::string_view known : {"context", "fscontext", "defcontext", "rootcontext"})
+    if (found->second == known) return found->second;
+  return failure(filled("unknown SELinux context type \"{}\"", found->second), "/annotations/run.oci.mount_context_type");
+}
+
 /// crun's copy-symlink: the link of the host is made again.
 inline auto copy_link(fd_ref root, fd_ref link, const std::string& destination) -> result<> {
   const auto text = OCITK_TRY(sys::read_link_at(link, ""));
@@ -183,7 +193,7 @@ inline auto label_root(fd_ref mount, const std::string& label) -> result<> {
 
 inline auto make_new(const init_context& ctx, const spec::mount& m, const plan& p) -> result<unique_fd> {
   if (m.type == "cgroup" || m.type == "cgroup2") return make_v2(ctx, m, p);
-  auto made = make_filesystem(m.type, m.source, p, label_for(ctx, m.type));
+  auto made = make_filesystem(m.type, m.source, p, label_for(ctx, m.type), OCITK_TRY(label_key(ctx)));
   const auto& linux = ctx.spec.linux;
   if (!made && made.error().code == EPERM && m.type == "sysfs" && linux.has("user") && !linux.creates("network"))
     return bind_sys(p);

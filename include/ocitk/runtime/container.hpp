@@ -36,6 +36,7 @@ struct birth {
   std::string text{};               ///< of config.json: what `exec` starts from, whatever becomes of the bundle
   bool new_keyring = true;
   bool no_pivot = false;
+  bool no_cgroups = false;          ///< it stays in the caller's
   bool with_gate = false;           ///< stop before the payload, until `start`
   int preserved = 0;                ///< descriptors from 3 on for the payload
   int listen_fds = 0;               ///< how many of them are socket activation's
@@ -169,7 +170,8 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
   OCITK_TRY(judge(b.spec));
   auto made = OCITK_TRY(explaining(where.create(b.id)));
   const auto layout = OCITK_TRY(in_stage("cgroup", [] { return sys::cgroupfs::detect(); }));
-  auto places = OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
+  auto places = b.no_cgroups ? std::vector<stages::cgroup::place>{}
+                             : OCITK_TRY(in_stage("cgroup", stages::cgroup::resolve(layout, b.spec.linux.cgroups_path, b.id)));
   auto known = detail::first_record(b);
   known.cgroup_paths = stages::cgroup::paths_of(places);
   const auto resctrl = OCITK_TRY(detail::find_resctrl(b, known));

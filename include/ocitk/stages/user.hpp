@@ -28,12 +28,15 @@ namespace user {
 using spec::environment;
 using sys::home_of;
 
+/// crun's word for podman's --group-add=keep-groups: the payload stays in the groups of the caller, listed or not.
+inline constexpr const char* keep_groups = "run.oci.keep_original_groups";
+
 /// Who the payload runs as.
 struct identity {
   uid_t uid = 0;
   gid_t gid = 0;
   mode_t umask = 0022;
-  std::optional<std::vector<gid_t>> groups{};  ///< nothing: setgroups(2) is known to be denied
+  std::optional<std::vector<gid_t>> groups{};  ///< nothing: they stay as they are
   auto operator==(const identity&) const -> bool = default;
 };
 
@@ -94,7 +97,8 @@ inline void own_stdio(uid_t uid) {
 
 /// Becomes the user of the payload. After everything that needs root; the process is not dumpable afterwards.
 ///
-/// Reads    /process/user (ids inside the container; umask in mode bits, 0022 if absent)
+/// Reads    /process/user (ids inside the container; umask in mode bits, 0022 if absent), the annotation
+///          run.oci.keep_original_groups
 /// Process  init, after the stage `bounding` if capabilities are to survive
 /// Calls    fchown(2) on stdio, umask(2), setgroups(2), setresgid(2), setresuid(2)
 /// Fails    EINVAL: an id without a mapping in the user namespace; EPERM without CAP_SETUID or CAP_SETGID
@@ -105,7 +109,7 @@ struct set_user : stage_in<init_context> {
   static constexpr std::array<std::string_view, 5> after{"pivot", "hostname", "rlimits", "bounding", "no-new-privs"};
   auto operator()(init_context& ctx) const -> result<> {
     if (!ctx.spec.process) return {};
-    const auto who = OCITK_TRY(user::plan(ctx.spec.process->user));
+    const auto who = OCITK_TRY(user::plan(ctx.spec.process->user, !ctx.spec.annotations.contains(user::keep_groups)));
     user::own_stdio(who.uid);
     return user::apply(who);
   }

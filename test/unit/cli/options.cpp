@@ -26,6 +26,27 @@ TEST_CASE("options: one dash or two, values beside or behind, before or after th
   }
 }
 
+TEST_CASE("options: crun's words") {
+  const auto global = [](std::vector<std::string> words) {
+    words.emplace_back("list");
+    return understand(std::move(words))->global;
+  };
+  CHECK_FALSE(global({"--cgroup-manager=cgroupfs"}).systemd_cgroup);
+  CHECK(global({"--cgroup-manager", "systemd"}).systemd_cgroup);
+  CHECK(global({"--cgroup-manager", "disabled"}).no_cgroups);
+  CHECK(complaint({"--cgroup-manager", "docker", "list"}) == "invalid cgroup-manager: docker");
+  CHECK(global({"--log-level=debug"}).debug);
+  CHECK_FALSE(global({"--log-level", "warning"}).debug);
+  CHECK(complaint({"--log-level", "loud", "list"}) == "invalid log-level: loud");
+  CHECK(global({"--log=file:/x/y"}).log == "/x/y");
+  CHECK(complaint({"--log=journald:ocitk", "list"}) == "--log takes a file, not journald:ocitk");
+  const auto create = std::get<create_command>(understand({"create", "-f", "/c.json", "--no-subreaper", "a"})->what).options;
+  CHECK(create.config == "/c.json");
+  CHECK(std::get<run_command>(understand({"run", "--config=/c.json", "a"})->what).options.config == "/c.json");
+  CHECK(std::get<kill_command>(understand({"kill", "--regex", "a.*", "KILL"})->what).options.regex);
+  CHECK(std::get<delete_command>(understand({"delete", "-f", "-r", "a.*"})->what).options.regex);
+}
+
 TEST_CASE("options: a program called runc says so") {
   const auto help = [](const std::string& program, std::vector<std::string> words) {
     return std::get<show_text>(parse(words, program, "/run/ocitk")->what).text;

@@ -26,6 +26,16 @@ TEST_CASE("tree: labels are for file systems that take them") {
   for (const auto* type : {"proc", "sysfs", "mqueue", "cgroup", "cgroup2"}) CHECK(mounts::detail::label_for(ctx, type).empty());
 }
 
+TEST_CASE("tree: podman tells what a label is for") {
+  spec::config config;
+  const init_context ctx{.spec = config};
+  CHECK(*mounts::detail::label_key(ctx) == "context");
+  config.annotations["run.oci.mount_context_type"] = "rootcontext";
+  CHECK(*mounts::detail::label_key(ctx) == "rootcontext");
+  config.annotations["run.oci.mount_context_type"] = "context=x,mode";
+  CHECK(mounts::detail::label_key(ctx).error().pointer == "/annotations/run.oci.mount_context_type");
+}
+
 TEST_CASE("tree: a failing entry is named before anything is mounted") {
   spec::config config;
   config.mounts = {{.destination = "/a", .type = "bind", .source = "/b", .options = {"size=1"}}};
