@@ -3,6 +3,7 @@
 
 #include <ocitk/sys/kernel/call.hpp>
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
@@ -208,10 +209,13 @@ inline auto isatty(int fd) -> int {
               [&](pretence& p) { return p.is_terminal(fd) ? 1L : 0L; }, descriptor{fd});
 }
 
+inline constexpr std::array<word, 3> peer_words{{{O_RDWR, "O_RDWR"}, {O_NOCTTY, "O_NOCTTY"}, {O_CLOEXEC, "O_CLOEXEC"}}};
+
 /// ioctl(2) TIOCGPTPEER: the other side of a terminal's master.
 inline auto pty_peer(int master, int how) -> int {
   return call(effect::changes, "ioctl", [&] { return ::ioctl(master, TIOCGPTPEER, how); },
-              [](pretence& p) { return p.placeholder(terminal_slave); }, descriptor{master}, [] { return "TIOCGPTPEER"; });
+              [](pretence& p) { return p.placeholder(terminal_slave); }, descriptor{master}, [] { return "TIOCGPTPEER"; },
+              flags{static_cast<std::uint64_t>(how), peer_words});
 }
 
 inline auto socket(int family, int type) -> int {
