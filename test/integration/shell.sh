@@ -164,6 +164,10 @@ rest_of_stdin() {  # what the shell did not read is the payload's
   local b; b=$(sh_bundle rest 'cat')  # bash reads no further than it must
   same "$(printf 'echo shell\nexit 0\nfor the payload\n' | SHELL=/bin/bash rt run --shell-at exec -b "$b" "$TAG-1" 2>/dev/null)" "$(printf 'shell\nfor the payload')"
 }
+usual_signals() {  # what setup ignores and blocks for itself is not the shell's
+  local seen; seen=$(printf 'grep -E "^Sig(Ign|Blk)" /proc/self/status\nexit 0\n' | SHELL=/bin/bash rt run --shell-at exec -b "$(sh_bundle sigs true)" "$TAG-1" 2>/dev/null)
+  same "$(awk '/^Sig/ {print $2}' <<<"$seen" | tr '\n' ' ')" "0000000000000000 0000000000000000 "
+}
 wrong_stage() {
   local out; out=$(rt run --shell-at nonsense -b "$(bare wrong)" "$TAG-1" 2>&1 </dev/null || true)
   has "$out" '\"nonsense\" is no stage of init; these are: cgroup, unshare, time, procfs, keyring, network, rootfs, hooks, console, masks, sysctl, pivot, hostname, apparmor, scheduler, ioprio, personality, mempolicy, rlimits, selinux, no-new-privs, cwd, bounding, user, caps, seccomp, exec'
@@ -288,6 +292,7 @@ case_ "a signal to the command ends the shell and tears down" ended_by_signal
 case_ "exec into a container without a shell" in_exec
 case_ "create" in_create
 case_ "without a terminal: the caller's stdin" rest_of_stdin
+case_ "the shell has the usual signals" usual_signals
 case_ "an unknown stage: the known ones" wrong_stage
 case_ "at a terminal: size, Ctrl-C, jobs" at_a_terminal
 case_ "a payload at the same terminal" payload_at_a_terminal
