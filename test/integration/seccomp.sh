@@ -147,6 +147,21 @@ no_agent() {
   same "$rc" 1; has "$out" "seccomp: connect: failed to connect with seccomp agent"
   same "$(rt list -q)" ""
 }
+silent_agent() {  # takes the listener and answers nothing: init waits in a call of its own
+  local rc=0 out began silent
+  rm -f "$SOCKET"
+  python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+held = s.accept()[0].recvmsg(1 << 20, socket.CMSG_LEN(4)); time.sleep(60)' "$SOCKET" >/dev/null 2>&1 &
+  silent=$!
+  until_ 5 test -S "$SOCKET"
+  began=$SECONDS
+  out=$(timeout -s KILL 20 "$OCITK" --root "$STATE" create -b "$(sh_bundle si true "$(notifying '["recvmsg"]')")" "$TAG-1" 2>&1 </dev/null) || rc=$?
+  kill "$silent"
+  same "$rc" 1; has "$out" "init waits for an answer of the seccomp agent"
+  [ $((SECONDS - began)) -le 12 ] || fail "waited for $((SECONDS - began)) s"
+  same "$(rt list -q)" ""
+}
 abstract_agent() {
   local SOCKET=@$TAG-agent
   agent mkdir=123
@@ -295,6 +310,7 @@ case_ "seccomp: an agent for a container with a user namespace" user_namespace
 case_ "seccomp: calls of the setup wait for the agent" own_calls_wait
 case_ "seccomp: a listener by name" own_calls_refused
 case_ "seccomp: no agent, no container" no_agent
+case_ "seccomp: an agent that takes the listener and never answers" silent_agent
 case_ "seccomp: an agent of the abstract kind" abstract_agent
 case_ "seccomp: an agent that dies leaves ENOSYS" agent_dies
 case_ "seccomp: an agent nobody needs" not_needed

@@ -21,9 +21,9 @@
 /// Seccomp rules to instructions, in a hundredth of the time that libseccomp takes, with its answers. It is asked for the
 /// numbers of system calls, and left to do it all where rules contradict each other or the machine is not known here.
 ///
-/// Of libseccomp 2.5.4 three errors are not repeated: of several rules for one call that look at several arguments it loses
-/// some; in long filters it may take a condition with `<` or `>` for one that does not hold; and on i386 it forgets calls
-/// that are there by socketcall(2) or ipc(2) alone (accept, send, recv, semop).
+/// Two errors of libseccomp 2.5.4, seen under the kernel, are not repeated. Of two rules for one call that look at different
+/// arguments, one may be lost or let pass what neither allows: with ALLOW for `a0 != 5` and for `a0 != 9 && a1 == 5`, the call
+/// (5, 0) passes. On i386 it misses calls that go through socketcall(2) or ipc(2) alone: accept, send, recv, semop, semtimedop.
 namespace ocitk::privileges::seccomp {
 
 /// Conditions that must all hold, for one system call.

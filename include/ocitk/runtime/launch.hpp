@@ -19,7 +19,9 @@
 #include <ocitk/sys/threads.hpp>
 
 #include <fmt/core.h>
+#include <poll.h>
 
+#include <cerrno>
 #include <csignal>
 #include <functional>
 #include <optional>
@@ -172,10 +174,28 @@ inline auto equip(init_context& ctx, const ready_init& init, const progress& pub
   return init.talk.say_mapped(offsets);
 }
 
+/// What init calls under a filter with a listener may wait for the agent, which may never answer (threat F36): it has 5 s
+/// from word to word, as it has to accept us.
+///
+/// Calls  poll(2)
+/// Fails  ETIMEDOUT
+inline auto wait_for_agent(const channel& talk) -> result<> {
+  constexpr int patience = 5000;  // ms
+  pollfd next_word{.fd = talk.end().get(), .events = POLLIN, .revents = 0};
+  int came = 0;
+  do came = ::poll(&next_word, 1, patience);
+  while (came < 0 && errno == EINTR);
+  if (came < 0) return failed("poll");
+  if (came > 0) return {};
+  return std::unexpected(error{.code = ETIMEDOUT, .call = {}, .detail = "init waits for an answer of the seccomp agent"});
+}
+
 /// Listens until init is ready.
 inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared,
                         const at_listener& when_listening, const progress& published) -> result<> {
-  for (;;) {
+  for (bool under_agent = false;;) {
+    if (under_agent)
+      OCITK_TRY(in_stage(stages::load_filter::name, [&] { return at("/linux/seccomp/listenerPath", [&] { return wait_for_agent(init.talk); }); }));
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(init.who, OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
     if (heard.said == word::error) return std::unexpected(std::move(heard.failure));
@@ -201,6 +221,7 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
       OCITK_TRY(init.talk.say(word::taken));  // first: it can go on, and waits by itself where the agent has to answer
       published.publish("parent", "tells the seccomp agent");
       OCITK_TRY(when_listening(init.process.pid(), listener));
+      under_agent = !rehearsing();
       published.publish("parent", waits_for_init);
       continue;
     }
