@@ -100,7 +100,8 @@ killed_creator() {
 strangers() {  # F7: a process that has the pid now is not the one that was meant
   local b dir=$STATE/$TAG-1; b=$(sh_bundle stranger 'sleep 100')
   rt create -b "$b" "$TAG-1" </dev/null >/dev/null 2>&1
-  sleep 1000 & local stranger=$!
+  sleep 0.1  # the creator's start is known to a hundredth of a second
+  sleep 1000 >/dev/null 2>&1 & local stranger=$!
   # The parent's pid is the first number after the page's sign; see runtime/progress.hpp.
   printf "$(printf '\\x%02x' $((stranger & 255)) $((stranger >> 8 & 255)) $((stranger >> 16 & 255)) 0)" |
     dd of="$dir/progress" bs=1 seek=8 conv=notrunc 2>/dev/null
