@@ -57,7 +57,7 @@ io_priority() {
   refused '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 8}' "invalid ioPriority.Priority: 8"
 }
 personality() {
-  [ "$(uname -m)" = x86_64 ] || return 0
+  [ "$(uname -m)" = x86_64 ] || without "the machine is no x86_64"
   same "$(inside 'uname -m' '.linux.personality = {domain: "LINUX32"}')" i686
   same "$(inside 'uname -m' '.linux.personality = {domain: "LINUX"} | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["personality"], action: "SCMP_ACT_ERRNO"}]}')" x86_64
   has "$(inside 'uname -m' '.linux.personality = {domain: "LINUX32", flags: ["X"]}' 2>&1)" "ignoring personality flags"
@@ -67,7 +67,7 @@ personality() {
   refused '.linux.personality = {domain: "LINUX64"}' "invalid personality domain LINUX64" "config.json#/linux/personality/domain"
 }
 memory_policy() {
-  [ -e /proc/self/numa_maps ] || return 0
+  [ -e /proc/self/numa_maps ] || without "the kernel has no NUMA"
   local first='head -n 1 /proc/self/numa_maps | cut -d " " -f 2'
   same "$(inside "$first" '.linux.memoryPolicy = {mode: "MPOL_INTERLEAVE", nodes: "0"}')" "interleave:0"
   has "$(inside "$first" '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}')" "bind=static:0"
@@ -81,7 +81,7 @@ memory_policy() {
   refused '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "60"}' "mempolicy: set_mempolicy: invalid argument"
 }
 time_offsets() {
-  [ -e /proc/self/timens_offsets ] || return 0
+  [ -e /proc/self/timens_offsets ] || without "the kernel has no time namespaces"
   local time='.linux.namespaces += [{type: "time"}]' offsets='.linux.timeOffsets = {monotonic: {secs: 7881, nanosecs: 2718281}, boottime: {secs: 100000000, nanosecs: 3141519}}'
   local show='tr -s " " </proc/self/timens_offsets; cut -d. -f1 /proc/uptime'
   local here; here=$(cut -d. -f1 /proc/uptime)
@@ -107,14 +107,14 @@ labels() {  # what nobody enforces must not look enforced
   else
     refused '.process.apparmorProfile = "unconfined"' "apparmor: config provided but apparmor not supported" "config.json#/process/apparmorProfile"
   fi
-  [ -d /sys/fs/selinux/class ] && return 0
+  [ ! -d /sys/fs/selinux/class ] || without "SELinux is on"
   refused '.process.selinuxLabel = "system_u:system_r:container_t:s0"' "selinux label is specified in config, but selinux is disabled or not supported" \
     '`/proc/thread-self/attr/exec`' "config.json#/process/selinuxLabel"
   refused '.linux.mountLabel = "system_u:object_r:container_file_t:s0"' "selinux is disabled or not supported" "config.json#/linux/mountLabel"
 }
 rdt() {
   refused '.linux.intelRdt = {closID: "a/b"}' 'invalid intelRdt.ClosID' "config.json#/linux/intelRdt/closID"
-  grep -q ' - resctrl ' /proc/self/mountinfo && return 0
+  ! grep -q ' - resctrl ' /proc/self/mountinfo || without "resctrl is mounted"
   refused '.linux.intelRdt = {memBwSchema: "MB:0=50"}' "rdt: intelRdt is specified in config, but Intel RDT is not enabled" "config.json#/linux/intelRdt"
 }
 
@@ -122,9 +122,9 @@ rdt() {
 veth() { ip link add "$1" type veth peer name "$1-p" 2>/dev/null; }
 no_veth() { local d; for d in "$@"; do ip link del "$d" 2>/dev/null || true; done; }
 D=ot$(($$ % 10000))
-trap 'no_veth "${D}a" "${D}b" "${D}c"; cleanup' EXIT
+trap 'no_veth "${D}a" "${D}b" "${D}c" "${D}d"; cleanup' EXIT
 net_devices() {
-  veth "${D}a" || return 0
+  veth "${D}a" || without "the kernel makes no veth"
   ip address add 10.99.3.7/24 dev "${D}a"; ip address add 169.254.7.7/16 scope link dev "${D}a"; ip link set mtu 1400 dev "${D}a"
   ip address add fd00:99::7/64 dev "${D}a" nodad
   ip link set "${D}a" up
@@ -147,13 +147,13 @@ net_device_rules() {
   refused '.linux.netDevices = {x: {}} | .linux.namespaces |= map(select(.type != "network"))' "unable to move network devices without a NET namespace"
   refused '.linux.netDevices = {"a/b": {}}' 'invalid network device name' "config.json#/linux/netDevices)"
   refused '.linux.netDevices = {a: {name: ".."}}' 'invalid network device name' "config.json#/linux/netDevices/a/name"
-  veth "${D}c" || return 0
+  veth "${D}c" || without "the kernel makes no veth"
   refused ".linux.netDevices = {\"${D}c\": {name: \"lo\"}}" "the name lo is taken" "file exists" "config.json#/linux/netDevices/${D}c"
   ip link show dev "${D}c" >/dev/null  # still ours
   no_veth "${D}c"
 }
 planned() {  # every one of them shows in a plan, and a plan does none of it
-  veth "${D}d" || return 0
+  veth "${D}d" || without "the kernel makes no veth"
   local b; b=$(sh_bundle plan 'true' "$USERNS"' | .linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 5}}
     | .process.scheduler = {policy: "SCHED_BATCH"} | .process.ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 0}
     | .linux.personality = {domain: "LINUX32"} | .linux.memoryPolicy = {mode: "MPOL_INTERLEAVE", nodes: "0"} | .linux.netDevices = {"'"${D}d"'": {name: "wan%d"}}')

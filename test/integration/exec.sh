@@ -135,7 +135,7 @@ seccomp() {
   done
 }
 affinity() {
-  [ "$(nproc)" -gt 1 ] || return 0
+  [ "$(nproc)" -gt 1 ] || without "there is one cpu"
   local show='/^Cpus_allowed_list/ {print $2}'
   up '.process.execCPUAffinity = {initial: "1", final: "0"}'
   same "$(in_ awk "$show" /proc/self/status)" 0
@@ -329,7 +329,7 @@ limits() {
   down
 }
 sub_cgroups() {
-  [ -d /sys/fs/cgroup/memory ] || return 0
+  [ -d /sys/fs/cgroup/memory ] || without "the host has no cgroup v1"
   up
   local p; p=$(sed -n 's/^[0-9]*:memory://p' "/proc/$PID/cgroup")
   refused "bad sub cgroup path" --cgroup .. "$TAG-1" true
@@ -350,7 +350,7 @@ sub_cgroups() {
 moved_away() {
   local root=/sys/fs/cgroup had
   [ -d $root/unified ] && root=$root/unified
-  grep -q hugetlb $root/cgroup.controllers 2>/dev/null || return 0
+  grep -q hugetlb $root/cgroup.controllers 2>/dev/null || without "cgroup2 has no hugetlb"
   had=$(cat $root/cgroup.subtree_control)
   echo +hugetlb >$root/cgroup.subtree_control
   up "$1"

@@ -90,7 +90,7 @@ idmap_own() {
 caps() { local c; for c in "$@"; do echo -n ".process.capabilities[] += [\"CAP_$c\"] | "; done; echo .; }
 idmap_on_disk() {
   mkdir -p "$DIR/disk"; touch "$DIR/disk/f"; chown 123456:654321 "$DIR/disk/f"
-  [ "$(stat -f -c %T "$DIR/disk")" = ext2/ext3 ] || return 0  # no ext4 here
+  [ "$(stat -f -c %T "$DIR/disk")" = ext2/ext3 ] || without "the disk is no ext4"
   same "$(inside "$OWNERS" "$(with /data bind "$DIR/disk" 'idmap=uids=123456-3-1;gids=654321-4-1')")" "/data/f 3:4"
 }
 idmap_container() {
@@ -288,7 +288,7 @@ kernel_filesystems() {
 }
 CGROUPS='{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "relatime", "ro"]}'
 cgroup_v1() {
-  [ -d /sys/fs/cgroup/memory ] || return 0
+  [ -d /sys/fs/cgroup/memory ] || without "the host has no cgroup v1"
   local look='cd /sys/fs/cgroup; ls -d memory; touch x 2>/dev/null || echo ro; cat memory/cgroup.procs | head -1; ls memory/tasks'
   same "$(inside "$look" ".mounts |= map(select(.type != \"cgroup\")) + [$CGROUPS]" | tr '\n' ' ')" "memory ro 1 memory/tasks "
   same "$(inside "$look" ".mounts |= map(select(.type != \"cgroup\")) + [$CGROUPS] | .linux.namespaces += [{type: \"cgroup\"}]" | tr '\n' ' ')" "memory ro 1 memory/tasks "
@@ -296,7 +296,7 @@ cgroup_v1() {
   same "$(inside "$look" ".mounts |= map(select(.type != \"cgroup\")) + [$CGROUPS] | $USERNS" | tr '\n' ' ')" "memory ro 1 memory/tasks "
 }
 cgroup_v2() {  # in a mount namespace where nothing else is mounted on /sys/fs/cgroup
-  grep -qw cgroup2 /proc/filesystems || return 0
+  grep -qw cgroup2 /proc/filesystems || without "the kernel has no cgroup2"
   local b; b=$(sh_bundle v2 'stat -f -c %T /sys/fs/cgroup; awk "\$5 == \"/sys/fs/cgroup\" {print \$6}" /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.procs | head -1' ".mounts |= map(select(.type != \"cgroup\")) + [$CGROUPS] | .linux.namespaces |= map(select(.type != \"cgroup\")) + [{type: \"cgroup\"}] | del(.linux.resources)")
   local out; out=$(unshare -m --propagation private sh -c "mount -t cgroup2 none /sys/fs/cgroup && $OCITK --root $STATE run -b $b $TAG-1" </dev/null 2>&1)
   has "$out" "ro,nosuid,nodev,noexec,relatime"; has "$out" 1

@@ -327,5 +327,5 @@ case_ "seccomp: names nobody knows are skipped" unknown_names
 case_ "seccomp: Podman's profile" podman_profile
 DOCKER=/usr/local/share/ocitk-tests/docker-seccomp.json
 if [ -e "$DOCKER" ]; then case_ "seccomp: Docker's profile" docker_profile
-else echo "skipped - seccomp: Docker's profile is not here (scripts/install-deps --tests brings it)"; fi
+else echo "skip - seccomp: Docker's profile is not here (scripts/install-deps --tests brings it)"; fi
 finish

@@ -74,11 +74,11 @@ TEST_CASE("view: directories are made on the way to a mount") {
   s.dir("root");
   s.file("src/run");
   view v{s.open("root")};
-  v.add(bound("src", "/work/deep/src"), 2, s.path());
-  CHECK(way(v, "/work/deep/src/run") == "/work/deep/src/run");
-  CHECK(way(v, "/work/deep") == "later 2");
-  CHECK(way(v, "/work/other") == "missing");
-  CHECK(way(v, "/workx") == "missing");
+  v.add(bound("src", "/srv/deep/src"), 2, s.path());
+  CHECK(way(v, "/srv/deep/src/run") == "/srv/deep/src/run");
+  CHECK(way(v, "/srv/deep") == "later 2");
+  CHECK(way(v, "/srv/other") == "missing");
+  CHECK(way(v, "/srvx") == "missing");
 }
 
 TEST_CASE("view: a later mount hides earlier ones at and below its target") {
