@@ -1,6 +1,6 @@
 #include <ocitk/stages/apparmor.hpp>
 
-#include "../../support/scratch.hpp"
+#include "../../support/fake_proc.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,47 +9,32 @@ namespace apparmor = stages::apparmor;
 
 static_assert(stage<stages::set_profile>);
 
-namespace {
-
-auto content(const std::string& path) -> std::string { return *sys::read_file(fd_ref::cwd(), path, 4096); }
-
-/// A procfs as far as the stage looks at one.
-struct fake_proc : support::scratch {
-  fake_proc() {
-    directory("/thread-self");
-    directory("/thread-self/attr");
-    file("/thread-self/attr/exec", "");
-  }
-};
-
-}  // namespace
-
 TEST_CASE("apparmor: the profile goes to the module's own attribute") {
-  const fake_proc proc;
+  const support::fake_proc proc;
   proc.directory("/thread-self/attr/apparmor");
   const auto own = proc.file("/thread-self/attr/apparmor/exec", "");
   const spec::config config{.process = spec::process{.apparmor_profile = "containers-default"}};
   init_context ctx{.spec = config, .procfs = *duplicate(proc.root())};
   REQUIRE(stages::set_profile{}(ctx));
-  CHECK(content(own) == "exec containers-default");
-  CHECK(content(proc.path("/thread-self/attr/exec")).empty());
+  CHECK(support::content(own) == "exec containers-default");
+  CHECK(support::content(proc.path("/thread-self/attr/exec")).empty());
 }
 
 TEST_CASE("apparmor: a kernel with one attribute for all gets it there") {
-  const fake_proc proc;
+  const support::fake_proc proc;
   REQUIRE(apparmor::apply("p", proc.root()));
-  CHECK(content(proc.path("/thread-self/attr/exec")) == "exec p");
+  CHECK(support::content(proc.path("/thread-self/attr/exec")) == "exec p");
 }
 
 TEST_CASE("apparmor: a link out of the procfs is not followed") {
-  const fake_proc proc;
+  const support::fake_proc proc;
   const support::scratch elsewhere;
   proc.directory("/thread-self/attr/apparmor");
   proc.link("/thread-self/attr/apparmor/exec", elsewhere.file("/file", ""));
   const auto refused = apparmor::apply("p", proc.root());
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == EXDEV);
-  CHECK(content(elsewhere.path("/file")).empty());
+  CHECK(support::content(elsewhere.path("/file")).empty());
 }
 
 TEST_CASE("apparmor: without a profile nothing is opened") {

@@ -1,6 +1,6 @@
 #include <ocitk/stages/selinux.hpp>
 
-#include "../../support/scratch.hpp"
+#include "../../support/fake_proc.hpp"
 
 #include <ocitk/stages/keyring.hpp>
 #include <ocitk/stages/procfs.hpp>
@@ -17,37 +17,27 @@ namespace {
 
 constexpr std::string_view label = "system_u:system_r:container_t:s0:c4,c5";
 
-auto content(const std::string& path) -> std::string { return *sys::read_file(fd_ref::cwd(), path, 4096); }
-
-struct fake_proc : support::scratch {
-  fake_proc() {
-    directory("/thread-self");
-    directory("/thread-self/attr");
-    file("/thread-self/attr/exec", "");
-  }
-};
-
 }  // namespace
 
 TEST_CASE("selinux: the payload's label is an attribute of its own") {
-  const fake_proc proc;
+  const support::fake_proc proc;
   const auto keys = proc.file("/thread-self/attr/keycreate", "");
   const spec::config config{.process = spec::process{.selinux_label = std::string{label}}};
   init_context ctx{.spec = config, .procfs = *duplicate(proc.root())};
   REQUIRE(stages::label_payload{}(ctx));
-  CHECK(content(proc.path("/thread-self/attr/exec")) == label);
-  CHECK(content(keys).empty());
+  CHECK(support::content(proc.path("/thread-self/attr/exec")) == label);
+  CHECK(support::content(keys).empty());
 }
 
 TEST_CASE("selinux: keys get the label before any is made") {
-  const fake_proc proc;
+  const support::fake_proc proc;
   const spec::config config{.process = spec::process{.selinux_label = std::string{label}}};
   const init_context ctx{.spec = config, .procfs = *duplicate(proc.root())};
   CHECK(stages::keyring::label_keys(ctx));  // a kernel without keys
   const auto keys = proc.file("/thread-self/attr/keycreate", "");
   REQUIRE(stages::keyring::label_keys(ctx));
-  CHECK(content(keys) == label);
-  CHECK(content(proc.path("/thread-self/attr/exec")).empty());
+  CHECK(support::content(keys) == label);
+  CHECK(support::content(proc.path("/thread-self/attr/exec")).empty());
 }
 
 TEST_CASE("selinux: a refused label is told in the quotes podman looks for, at the end") {
