@@ -103,8 +103,7 @@ inline auto lend_cgroups(init_context& ctx, const stages::cgroup::cgroup_guard& 
 }
 
 inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, unique_fd gate,
-                     std::optional<sys::seccomp_filter> filter, const progress& published, const at_prepared& when_prepared,
-                     const at_birth& when_born, const at_listener& when_listening) -> result<ready_init> {
+                     std::optional<sys::seccomp_filter> filter, const progress& published, const replies& to) -> result<ready_init> {
   init_context ctx{.spec = b.spec, .id = b.id, .bundle = b.bundle, .new_keyring = b.new_keyring, .no_pivot = b.no_pivot, .filter = std::move(filter)};
   OCITK_TRY(in_stage("cgroup", [&] { return lend_cgroups(ctx, cgroups); }));
   newborn n{.gate = std::move(gate),
@@ -115,7 +114,7 @@ inline auto new_init(birth& b, const stages::cgroup::cgroup_guard& cgroups, uniq
             .pause = std::move(b.pause),
             .published = &published};
   const auto& unified = cgroups.unified();
-  return launch(ctx, n, unified ? unified.get() : -1, b.when_paused, when_prepared, when_born, when_listening);
+  return launch(ctx, n, unified ? unified.get() : -1, to);
 }
 
 /// While init waits with everything mounted: `poststop` is due from now on, then the hooks that may set up more.
@@ -196,13 +195,13 @@ inline auto conceive(const store& where, birth b) -> result<nascent> {
     rdt_groups = OCITK_TRY(detail::join_resctrl(b, resctrl, pid));
     return {};
   };
-  const at_birth when_born = resctrl.root.empty() ? at_birth{} : at_birth{join_resctrl};
-  const at_listener when_listening = [&](int pid, const unique_fd& listener) {
+  const auto when_listening = [&](int pid, const unique_fd& listener) {
     return tell_agent(*b.spec.linux.seccomp, state_for_others(known, status::creating, pid), pid, listener);
   };
+  const replies to{.born = resctrl.root.empty() ? at_birth{} : at_birth{join_resctrl},
+                   .paused = b.when_paused, .prepared = when_prepared, .listening = when_listening};
   auto init = OCITK_TRY(detail::blaming_memory(
-      detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, when_prepared, when_born, when_listening),
-      known.cgroup_paths));
+      detail::new_init(b, cgroups, std::move(gate), std::move(filter), published, to), known.cgroup_paths));
   known.hooks = b.spec.hooks;
   std::erase_if(known.rdt_groups, [&](const auto& path) {  // somebody else was quicker: not ours to remove
     return std::ranges::find(rdt_groups.made(), path) == rdt_groups.made().end();

@@ -207,8 +207,7 @@ inline auto set_up_visitor(destination& d, init_context& ctx, newborn& n, pause_
   return confine(ctx, n, pauses, confine_exec_early, confine_exec_late);
 }
 
-inline auto enter_once(init_context& ctx, newborn& n, destination& d, const at_pause& when_paused,
-                       const at_listener& when_listening) -> result<ready_init> {
+inline auto enter_once(init_context& ctx, newborn& n, destination& d, const replies& to) -> result<ready_init> {
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   ready_init made{.talk = std::move(mine), .who = "the process"};
@@ -219,7 +218,7 @@ inline auto enter_once(init_context& ctx, newborn& n, destination& d, const at_p
   n.parent.close();  // its end must show when the child dies
   made.process = OCITK_TRY(meet_init(made.process, made.talk, made.who));
   OCITK_TRY(explaining(set_oom_score(*ctx.spec.process, made.process.pid())));
-  OCITK_TRY(await_ready(made, when_paused, {}, when_listening, progress{}));
+  OCITK_TRY(await_ready(made, to, progress{}));
   if (const auto& cpus = ctx.spec.process->exec_cpu_affinity)
     OCITK_TRY(keep_to_cpus(made.process.pid(), cpus->final, "/process/execCPUAffinity/final"));
   return made;
@@ -274,8 +273,9 @@ inline auto admit(destination d, visit v) -> result<ready_init> {
                    .cgroup_joins = std::move(d.tasks), .filter = std::move(filter)};
   newborn n{.stdio = std::move(v.stdio), .preserved = v.preserved, .has_listen_fds = v.listen_fds > 0,
             .listen_fds = v.listen_fds, .pause = std::move(v.pause)};
-  const at_listener when_listening = [&](int pid, const unique_fd& fd) { return detail::tell_agent_of_visitor(d, v, pid, fd); };
-  auto made = detail::enter_once(ctx, n, d, v.when_paused, when_listening);
+  const replies to{.paused = v.when_paused,
+                   .listening = [&](int pid, const unique_fd& fd) { return detail::tell_agent_of_visitor(d, v, pid, fd); }};
+  auto made = detail::enter_once(ctx, n, d, to);
   if (!made && d.cgroup2 && detail::takes_no_process(made.error())) {
     if (d.by_wish) {
       made.error().detail = "adding pid of a new process to cgroups: cgroup.procs";
@@ -286,7 +286,7 @@ inline auto admit(destination d, visit v) -> result<ready_init> {
     if (unified == nullptr) return made;
     const auto path = OCITK_TRY(detail::cgroup_of_init(d.pid, unified->mountpoint + "/", layout));
     d.cgroup2 = OCITK_TRY(in_stage("cgroup", sys::cgroupfs::open_dir(path)));
-    made = detail::enter_once(ctx, n, d, v.when_paused, when_listening);
+    made = detail::enter_once(ctx, n, d, to);
   }
   if (!made && detail::tells_of_its_end(made.error()) && sys::has_exited(d.init)) return failure(std::string{is_stopped});
   return made;

@@ -81,6 +81,14 @@ using at_birth = std::function<result<>(int pid)>;
 /// What the parent does with the listener of init's filter; fails to have init torn down.
 using at_listener = std::function<result<>(int pid, const unique_fd& listener)>;
 
+/// What the parent does on the way, each if it is there.
+struct replies {
+  at_birth born{};
+  at_pause paused{};
+  at_prepared prepared{};
+  at_listener listening{};
+};
+
 namespace detail {
 
 /// Where a user namespace keeps init out of host directories, it may use mounts the parent cloned.
@@ -181,48 +189,52 @@ inline auto equip(init_context& ctx, const ready_init& init, const progress& pub
 /// Fails  ETIMEDOUT
 inline auto wait_for_agent(const channel& talk) -> result<> {
   constexpr int patience = 5000;  // ms
-  pollfd next_word{.fd = talk.end().get(), .events = POLLIN, .revents = 0};
-  int came = 0;
-  do came = ::poll(&next_word, 1, patience);
-  while (came < 0 && errno == EINTR);
-  if (came < 0) return failed("poll");
-  if (came > 0) return {};
-  return std::unexpected(error{.code = ETIMEDOUT, .call = {}, .detail = "init waits for an answer of the seccomp agent"});
+  const auto wait = [&]() -> result<> {
+    if (OCITK_TRY(sys::wait_for(talk.end(), POLLIN, patience))) return {};
+    return std::unexpected(error{.code = ETIMEDOUT, .call = {}, .detail = "init waits for an answer of the seccomp agent"});
+  };
+  return in_stage(stages::load_filter::name, [&] { return at("/linux/seccomp/listenerPath", wait); });
+}
+
+/// Init goes on first, and waits by itself where the agent has to answer; then the agent hears of it.
+inline auto hand_on_listener(told& heard, const ready_init& init, const at_listener& tell, const progress& published) -> result<> {
+  const auto listener = OCITK_TRY(in_stage(stages::load_filter::name, [&] { return take_listener(heard, init.process.pidfd()); }));
+  OCITK_TRY(init.talk.say(word::taken));
+  published.publish("parent", "tells the seccomp agent");
+  return tell(init.process.pid(), listener);
+}
+
+/// Does what a word of init's asks for; false where it is none that anybody here replies to.
+inline auto reply_to(told& heard, ready_init& init, const replies& to, const progress& published) -> result<bool> {
+  if (heard.said == word::warning) {
+    init.warnings.push_back(std::move(heard.text));
+    return true;
+  }
+  if (heard.said == word::paused && to.paused) {
+    published.publish("parent", "stopped before " + heard.text);
+    OCITK_TRY(to.paused(heard.text, init));
+    (void)init.talk.say(word::resume);  // if init is gone meanwhile, the next listen tells
+  } else if (heard.said == word::prepared && to.prepared) {
+    OCITK_TRY(to.prepared(init));
+    OCITK_TRY(init.talk.say(word::hooked));
+  } else if (heard.said == word::listener && to.listening) {
+    OCITK_TRY(hand_on_listener(heard, init, to.listening, published));
+  } else {
+    return false;
+  }
+  published.publish("parent", waits_for_init);
+  return true;
 }
 
 /// Listens until init is ready.
-inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_prepared& when_prepared,
-                        const at_listener& when_listening, const progress& published) -> result<> {
+inline auto await_ready(ready_init& init, const replies& to, const progress& published) -> result<> {
   for (bool under_agent = false;;) {
-    if (under_agent)
-      OCITK_TRY(in_stage(stages::load_filter::name, [&] { return at("/linux/seccomp/listenerPath", [&] { return wait_for_agent(init.talk); }); }));
+    if (under_agent) OCITK_TRY(wait_for_agent(init.talk));
     auto heard = OCITK_TRY(init.talk.listen());
     if (heard.gone) return std::unexpected(silent_death(init.who, OCITK_TRY(sys::exit_status(init.process.let_go().pid))));
     if (heard.said == word::error) return std::unexpected(std::move(heard.failure));
-    if (heard.said == word::warning) {
-      init.warnings.push_back(std::move(heard.text));
-      continue;
-    }
-    if (heard.said == word::paused && when_paused) {
-      published.publish("parent", "stopped before " + heard.text);
-      OCITK_TRY(when_paused(heard.text, init));
-      (void)init.talk.say(word::resume);  // if init is gone meanwhile, the next listen tells
-      published.publish("parent", waits_for_init);
-      continue;
-    }
-    if (heard.said == word::prepared && when_prepared) {
-      OCITK_TRY(when_prepared(init));
-      OCITK_TRY(init.talk.say(word::hooked));
-      published.publish("parent", waits_for_init);
-      continue;
-    }
-    if (heard.said == word::listener && when_listening) {
-      const auto listener = OCITK_TRY(in_stage(stages::load_filter::name, [&] { return take_listener(heard, init.process.pidfd()); }));
-      OCITK_TRY(init.talk.say(word::taken));  // first: it can go on, and waits by itself where the agent has to answer
-      published.publish("parent", "tells the seccomp agent");
-      OCITK_TRY(when_listening(init.process.pid(), listener));
-      under_agent = !rehearsing();
-      published.publish("parent", waits_for_init);
+    if (OCITK_TRY(reply_to(heard, init, to, published))) {
+      under_agent = under_agent || (heard.said == word::listener && !rehearsing());
       continue;
     }
     if (heard.said != word::ready) return failure("init said something else than expected");
@@ -240,9 +252,7 @@ inline auto await_ready(ready_init& init, const at_pause& when_paused, const at_
 /// Process  parent
 /// Calls    clone3(2) with every new namespace but the cgroup's, CLONE_INTO_CGROUP where there is a cgroup2
 /// Fails    with what init or the bridge told, or that they died in silence
-inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& when_paused = {},
-                   const at_prepared& when_prepared = {}, const at_birth& when_born = {},
-                   const at_listener& when_listening = {}) -> result<ready_init> {
+inline auto launch(init_context& ctx, newborn& n, int cgroup2, const replies& to = {}) -> result<ready_init> {
   OCITK_TRY(sys::refuse_threads());
   const auto namespaces = OCITK_TRY(in_stage("unshare", stages::unshare::plan_for(ctx.spec.linux.namespaces, !ctx.spec.linux.time_offsets.empty())));
   const bool by_bridge = !namespaces.joins.empty();
@@ -251,8 +261,8 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
   published.publish("parent", "rootfs");
   OCITK_TRY(detail::lend_mounts(ctx, ::geteuid() == 0));
   published.publish("parent", "unshare");
-  n.waits_for_maps = when_born || detail::needs_parent(ctx.spec.linux);
-  n.meets_parent = when_prepared && meet_parent(ctx.spec.hooks);
+  n.waits_for_maps = to.born || detail::needs_parent(ctx.spec.linux);
+  n.meets_parent = to.prepared && meet_parent(ctx.spec.hooks);
   auto [mine, theirs] = OCITK_TRY(make_channel());
   n.parent = std::move(theirs);
   const auto flags = by_bridge ? 0 : namespaces.at_birth;
@@ -273,9 +283,9 @@ inline auto launch(init_context& ctx, newborn& n, int cgroup2, const at_pause& w
     published.born("init", init.process.pid());
   }
   OCITK_TRY(explaining(detail::set_oom_score(*ctx.spec.process, init.process.pid())));
-  if (waits) OCITK_TRY(explaining(detail::equip(ctx, init, published, when_born)));
+  if (waits) OCITK_TRY(explaining(detail::equip(ctx, init, published, to.born)));
   published.publish("parent", detail::waits_for_init);
-  OCITK_TRY(detail::await_ready(init, when_paused, when_prepared, when_listening, published));
+  OCITK_TRY(detail::await_ready(init, to, published));
   return init;
 }
 

@@ -71,11 +71,8 @@ inline auto open_gate(fd_ref dir) -> result<unique_fd> {
 
 /// Blocks until init has become its payload, or is dead: its end of the gate closes.
 inline auto wait_for_payload(fd_ref gate) -> result<> {
-  pollfd p{.fd = gate.get(), .events = 0, .revents = 0};
-  for (;;) {
-    if (::poll(&p, 1, -1) > 0) return {};
-    if (errno != EINTR) return failed("poll");
-  }
+  OCITK_TRY(sys::wait_for(gate, 0, -1));
+  return {};
 }
 
 }  // namespace ocitk::runtime

@@ -5,6 +5,7 @@
 #include <ocitk/fd.hpp>
 #include <ocitk/sys/file.hpp>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <span>
@@ -13,6 +14,19 @@
 
 /// Reading and writing to the end: interrupted and short calls never surface (threat F40).
 namespace ocitk::sys {
+
+/// Waits for news of a descriptor: POLLIN and the like, or 0 for its other end's end alone. -1 milliseconds: for ever.
+/// False when the time is over first.
+///
+/// Calls  poll(2)
+inline auto wait_for(fd_ref fd, short events, int milliseconds) -> result<bool> {
+  pollfd p{.fd = fd.get(), .events = events, .revents = 0};
+  for (;;) {
+    const int n = ::poll(&p, 1, milliseconds);
+    if (n >= 0) return n > 0;
+    if (errno != EINTR) return failed("poll");
+  }
+}
 
 /// One read(2); 0 is the end.
 inline auto read_some(fd_ref fd, std::span<char> into) -> result<std::size_t> {

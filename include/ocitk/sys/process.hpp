@@ -74,14 +74,7 @@ inline auto send_signal(fd_ref pidfd, int number) -> result<> {
 }
 
 /// Waits until the process is dead (maybe not reaped yet); false when the time is over first.
-inline auto wait_exit(fd_ref pidfd, int milliseconds) -> result<bool> {
-  pollfd p{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  for (;;) {
-    const int n = ::poll(&p, 1, milliseconds);
-    if (n >= 0) return n > 0;
-    if (errno != EINTR) return failed("poll");
-  }
-}
+inline auto wait_exit(fd_ref pidfd, int milliseconds) -> result<bool> { return wait_for(pidfd, POLLIN, milliseconds); }
 
 inline auto has_exited(fd_ref pidfd) -> bool {
   const auto done = wait_exit(pidfd, 0);
