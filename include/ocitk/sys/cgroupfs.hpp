@@ -96,15 +96,24 @@ inline auto is_covered(std::string_view path, std::string_view above) -> bool {
 /// The mounts of control groups that can be reached: what a later mount covers is listed too, but not there.
 inline auto cgroup_mounts(std::string_view mountinfo) -> std::vector<mount_line> {
   std::vector<mount_line> mounts;
-  for (const auto& line : split(mountinfo, '\n')) {
+  while (!mountinfo.empty()) {  // of thousands of lines few matter: nothing is copied for the others
+    const auto end = std::min(mountinfo.find('\n'), mountinfo.size());
+    auto line = mountinfo.substr(0, end);
+    mountinfo.remove_prefix(std::min(end + 1, mountinfo.size()));
     const auto dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    const auto before = split(std::string_view{line}.substr(0, dash), ' ');
-    const auto after = split(std::string_view{line}.substr(dash + 3), ' ');
-    if (before.size() < 6 || after.size() < 3) continue;
-    const auto point = unescaped(before[4]);
+    if (dash == std::string_view::npos) continue;
+    const auto after = line.substr(dash + 3);
+    const bool is_cgroup = after.starts_with("cgroup");
+    if (!is_cgroup && mounts.empty()) continue;
+    line = line.substr(0, dash);
+    for (int i = 0; i < 3; ++i) (void)sys::detail::next_word(line);  // mount, parent, device
+    const auto root = sys::detail::next_word(line);
+    const auto point = unescaped(sys::detail::next_word(line));
+    if (line.empty()) continue;  // cut off
     std::erase_if(mounts, [&](const auto& m) { return is_covered(m.mountpoint, point); });
-    if (after[0].starts_with("cgroup")) mounts.push_back({unescaped(before[3]), point, after[0], split(after.back(), ',')});
+    if (!is_cgroup) continue;
+    const auto words = split(after, ' ');  // type, source, options of the superblock
+    if (words.size() >= 3) mounts.push_back({unescaped(root), point, words[0], split(words.back(), ',')});
   }
   return mounts;
 }
