@@ -3,6 +3,7 @@
 #include <ocitk/mounts/options.hpp>
 #include <ocitk/privileges/capabilities.hpp>
 #include <ocitk/spec/defaults.hpp>
+#include <ocitk/spec/nearest.hpp>
 #include <ocitk/spec/validate.hpp>
 #include <ocitk/stages/hooks.hpp>
 #include <ocitk/stages/mempolicy.hpp>
@@ -29,14 +30,6 @@ namespace {
 using json = nlohmann::ordered_json;
 using word_list = std::vector<std::string>;
 
-/// The first column of a table.
-template <class Table>
-auto keys_of(const Table& table) -> word_list {
-  word_list all;
-  for (const auto& row : table) all.emplace_back(row.first);
-  return all;
-}
-
 auto sorted(word_list all) -> word_list {
   std::ranges::sort(all);
   return all;
@@ -56,20 +49,8 @@ auto is_taken(const spec::mount& m) -> bool { return mounts::plan_for(m).has_val
 
 /// Without `idmap` and `ridmap`, as runc has it: clients look at mountExtensions for those.
 auto mount_options() -> word_list {
-  word_list all{"bind", "rbind", "remount", "tmpcopyup"};
-  const auto add = [&](std::string_view word, bool recursive_too) {
-    if (word.empty()) return;
-    all.emplace_back(word);
-    if (recursive_too) all.push_back("r" + std::string{word});
-  };
-  for (const auto& row : mounts::detail::attribute_words) add(row.word, true);
-  for (const auto& row : mounts::detail::atime_words) add(row.word, true);
-  for (const auto& row : mounts::detail::propagation_words) add(row.word, true);
-  for (const auto& row : mounts::detail::superblock_words) {
-    add(row.word, false);
-    add(row.undone_by, false);
-  }
-  for (const auto word : mounts::detail::idle_words) add(word, false);
+  auto all = mounts::option_words();
+  all.emplace_back("tmpcopyup");
   std::erase_if(all, [](const auto& word) { return !is_taken({.destination = "/x", .type = "tmpfs", .options = {word}}); });
   return sorted(std::move(all));
 }
@@ -101,10 +82,10 @@ auto seccomp() -> json {
   for (const auto& [word, bit] : ocitk::stages::seccomp::flag_words)
     if (sys::knows_seccomp_flag(bit)) supported.emplace_back(word);
   return {{"enabled", true},
-          {"actions", sorted(keys_of(ocitk::stages::seccomp::detail::actions))},
-          {"operators", sorted(keys_of(ocitk::stages::seccomp::detail::operators))},
+          {"actions", sorted(spec::first_column(ocitk::stages::seccomp::detail::actions))},
+          {"operators", sorted(spec::first_column(ocitk::stages::seccomp::detail::operators))},
           {"archs", sorted(std::move(archs))},
-          {"knownFlags", sorted(keys_of(ocitk::stages::seccomp::flag_words))},
+          {"knownFlags", sorted(spec::first_column(ocitk::stages::seccomp::flag_words))},
           {"supportedFlags", sorted(std::move(supported))}};
 }
 
@@ -118,7 +99,7 @@ auto linux_features() -> json {
           {"apparmor", enabled},
           {"selinux", enabled},
           {"intelRdt", {{"enabled", true}, {"schemata", true}, {"monitoring", true}}},
-          {"memoryPolicy", {{"modes", sorted(keys_of(ocitk::stages::mempolicy::modes))}, {"flags", sorted(keys_of(ocitk::stages::mempolicy::flags))}}},
+          {"memoryPolicy", {{"modes", sorted(spec::first_column(ocitk::stages::mempolicy::modes))}, {"flags", sorted(spec::first_column(ocitk::stages::mempolicy::flags))}}},
           {"mountExtensions", {{"idmap", {{"enabled", maps_ids_of_mounts()}}}}},
           {"netDevices", enabled}};
 }

@@ -21,23 +21,10 @@ namespace detail {
 
 /// Every option that is not the file system's own.
 inline auto mount_words() -> std::vector<std::string> {
-  namespace known = mounts::detail;
-  std::vector<std::string> words{"bind", "rbind", "remount", "idmap", "ridmap"};
-  const auto add = [&](std::string_view word, bool recursive_too) {
-    if (word.empty()) return;
-    words.emplace_back(word);
-    if (recursive_too) words.push_back("r" + std::string{word});
-  };
-  for (const auto& row : known::attribute_words) add(row.word, true);
-  for (const auto& row : known::atime_words) add(row.word, true);
-  for (const auto& row : known::propagation_words) add(row.word, true);
-  for (const auto& row : known::superblock_words) {
-    add(row.word, false);
-    add(row.undone_by, false);
-  }
-  for (const auto word : known::idle_words) add(word, false);
-  for (const auto& row : known::switch_words) add(row.word, false);
-  for (const auto word : known::same_without_r) add(word, false);
+  auto words = mounts::option_words();
+  for (const char* word : {"idmap", "ridmap"}) words.emplace_back(word);
+  for (const auto& row : mounts::detail::switch_words) words.emplace_back(row.word);
+  for (const auto word : mounts::detail::same_without_r) words.emplace_back(word);
   return words;
 }
 

@@ -33,13 +33,6 @@ namespace detail {
 
 using names = std::vector<std::string>;
 
-template <class Table>
-auto first_of(const Table& table) -> names {
-  names all;
-  for (const auto& row : table) all.emplace_back(row.first);
-  return all;
-}
-
 /// A word that has to be on a list; an absent one is not judged here.
 template <class Words>
 void expect(findings& all, const std::string& pointer, std::string_view what, const std::string& word, const Words& known,
@@ -77,17 +70,17 @@ inline void capability_words(findings& all, const spec::capabilities& c) {
 inline void scheduling_words(findings& all, const spec::process& p) {
   if (p.scheduler) {
     expect(all, "/process/scheduler/policy", "scheduling policy", p.scheduler->policy,
-           first_of(stages::scheduler::policies));
+           spec::first_column(stages::scheduler::policies));
     expect_each(all, "/process/scheduler/flags", "scheduling flag", p.scheduler->flags,
-                first_of(stages::scheduler::flags));
+                spec::first_column(stages::scheduler::flags));
   }
   if (p.io_priority)
-    expect(all, "/process/ioPriority/class", "I/O priority class", p.io_priority->class_, first_of(stages::ioprio::classes));
+    expect(all, "/process/ioPriority/class", "I/O priority class", p.io_priority->class_, spec::first_column(stages::ioprio::classes));
 }
 
 inline void process_words(findings& all, const spec::process& p) {
   if (p.capabilities) capability_words(all, *p.capabilities);
-  const auto limits = first_of(stages::rlimits::resources);
+  const auto limits = spec::first_column(stages::rlimits::resources);
   for (std::size_t i = 0; i < p.rlimits.size(); ++i)
     expect(all, fmt::format("/process/rlimits/{}/type", i), "resource limit", p.rlimits[i].type, limits);
   scheduling_words(all, p);
@@ -132,16 +125,16 @@ inline void system_call_words(findings& all, const spec::strings& list, const st
 }
 
 inline void seccomp_words(findings& all, const spec::seccomp& s) {
-  auto actions = first_of(stages::seccomp::detail::actions);
+  auto actions = spec::first_column(stages::seccomp::detail::actions);
   if (std::ranges::find(actions, "SCMP_ACT_NOTIFY") == actions.end()) actions.emplace_back("SCMP_ACT_NOTIFY");
-  const auto operators = first_of(stages::seccomp::detail::operators);
+  const auto operators = spec::first_column(stages::seccomp::detail::operators);
   const auto known_calls = s.syscalls.empty() ? names{} : system_calls();
   expect(all, "/linux/seccomp/defaultAction", "seccomp action", s.default_action, actions);
   for (std::size_t i = 0; i < s.architectures.size(); ++i)
     if (!stages::seccomp::architecture_of(s.architectures[i]))
       expect(all, fmt::format("/linux/seccomp/architectures/{}", i), "seccomp architecture", s.architectures[i],
              stages::seccomp::architecture_words);
-  if (s.flags) expect_each(all, "/linux/seccomp/flags", "seccomp flag", *s.flags, first_of(stages::seccomp::flag_words));
+  if (s.flags) expect_each(all, "/linux/seccomp/flags", "seccomp flag", *s.flags, spec::first_column(stages::seccomp::flag_words));
   for (std::size_t i = 0; i < s.syscalls.size(); ++i) {
     const auto pointer = fmt::format("/linux/seccomp/syscalls/{}", i);
     expect(all, pointer + "/action", "seccomp action", s.syscalls[i].action, actions);
@@ -153,11 +146,11 @@ inline void seccomp_words(findings& all, const spec::seccomp& s) {
 
 inline void policy_words(findings& all, const spec::linux_& l) {
   if (l.personality)
-    expect(all, "/linux/personality/domain", "personality", l.personality->domain, first_of(stages::personality::domains));
+    expect(all, "/linux/personality/domain", "personality", l.personality->domain, spec::first_column(stages::personality::domains));
   if (!l.memory_policy) return;
-  expect(all, "/linux/memoryPolicy/mode", "memory policy", l.memory_policy->mode, first_of(stages::mempolicy::modes));
+  expect(all, "/linux/memoryPolicy/mode", "memory policy", l.memory_policy->mode, spec::first_column(stages::mempolicy::modes));
   expect_each(all, "/linux/memoryPolicy/flags", "memory policy flag", l.memory_policy->flags,
-              first_of(stages::mempolicy::flags));
+              spec::first_column(stages::mempolicy::flags));
 }
 
 inline void linux_words(findings& all, const spec::linux_& l) {

@@ -251,6 +251,12 @@ class command_line {
     out_.what = exec_command{std::move(o)};
     return {};
   }
+  /// --format: json, or the command's form for people.
+  static auto take_format(const std::string& format, std::string_view usual, bool& json) -> outcome {
+    json = format == "json";
+    if (!json && format != usual) return fail("invalid format option");
+    return {};
+  }
   template <class Command>
   auto with_id(const std::vector<std::string>& words, const std::string& about) -> outcome {
     parser p{about};
@@ -280,9 +286,8 @@ class command_line {
     const auto go = take(p, words, 1, static_cast<std::size_t>(-1), true);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
-    if (format != "table" && format != "json") return fail("invalid format option");
+    if (auto done = take_format(format, "table", o.json); !done) return done;
     o.id = p.positionals[0];
-    o.json = format == "json";
     o.args.assign(p.positionals.begin() + 1, p.positionals.end());
     out_.what = ps_command{std::move(o)};
     return {};
@@ -361,8 +366,7 @@ class command_line {
     const auto go = take(p, words, 0, 0);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
-    if (format != "table" && format != "json") return fail("invalid format option");
-    o.json = format == "json";
+    if (auto done = take_format(format, "table", o.json); !done) return done;
     out_.what = list_command{o};
     return {};
   }
@@ -392,9 +396,8 @@ class command_line {
     const auto go = take(p, words, 1, 1);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
-    if (format != "text" && format != "json") return fail("invalid format option");
+    if (auto done = take_format(format, "text", o.json); !done) return done;
     o.id = p.positionals[0];
-    o.json = format == "json";
     out_.what = where_command{std::move(o)};
     return {};
   }
@@ -417,8 +420,7 @@ class command_line {
     const auto go = take(p, words, 0, 1);
     if (!go) return std::unexpected(go.error());
     if (!*go) return {};
-    if (format != "text" && format != "json") return fail("invalid format option");
-    o.json = format == "json";
+    if (auto done = take_format(format, "text", o.json); !done) return done;
     o.bundle = without_trailing_slashes(absolute(p.positionals.empty() ? "." : p.positionals[0]));
     out_.what = check_command{std::move(o)};
     return {};

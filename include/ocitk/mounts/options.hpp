@@ -333,6 +333,25 @@ inline auto names(std::string_view option, std::string_view key) -> bool {
   return option.starts_with(key) && option.size() > key.size() && option[key.size()] == '=';
 }
 
+/// Every option that mount(8) has for all file systems, with the recursive ones; not what runtimes have added to them.
+inline auto option_words() -> std::vector<std::string> {
+  std::vector<std::string> words{"bind", "rbind", "remount"};
+  const auto add = [&](std::string_view word, bool recursive_too) {
+    if (word.empty()) return;
+    words.emplace_back(word);
+    if (recursive_too) words.push_back("r" + std::string{word});
+  };
+  for (const auto& row : detail::attribute_words) add(row.word, true);
+  for (const auto& row : detail::atime_words) add(row.word, true);
+  for (const auto& row : detail::propagation_words) add(row.word, true);
+  for (const auto& row : detail::superblock_words) {
+    add(row.word, false);
+    add(row.undone_by, false);
+  }
+  for (const auto word : detail::idle_words) add(word, false);
+  return words;
+}
+
 /// Understands one entry of /mounts.
 ///
 /// Reads  /mounts/N: destination, type, options, uidMappings, gidMappings

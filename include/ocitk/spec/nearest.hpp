@@ -33,6 +33,14 @@ inline auto distance(std::string_view a, std::string_view b) -> std::size_t {
   return now[b.size()];
 }
 
+/// The words of a table: its first column.
+template <class Table>
+auto first_column(const Table& table) -> std::vector<std::string> {
+  std::vector<std::string> all;
+  for (const auto& row : table) all.emplace_back(row.first);
+  return all;
+}
+
 /// The known word nearest to another one, the first of equals; nothing where more than every third letter differs,
 /// or more than two: that would be guessing.
 template <class Words>
